@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! The project's own tasks, so that one command does the same on every machine: `cargo xtask --help`.
+
+mod ci;
+mod ci_trees;
+mod cli;
+mod error;
+mod process;
+mod test;
+mod test_prerequisites;
+mod test_summary;
+mod tidy;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}
