@@ -1,0 +1,278 @@
+//! What a list of the instances means.
+
+use crate::{
+    Effect, IdleBehavior, ListedInstance, Notice, Observation, OpId, PoolState, ShutdownReason, Time,
+    calls::Call,
+    events::{BootOutcome, CallKind},
+    phase::State,
+    rate::doubled,
+    scope::Membership,
+    settings::LIST_AFTER_DESTROY,
+    tags::OurTags,
+    timers::Timer,
+    worker::{Began, Ended, JobEnd, PendingCreate, Run, TagSaves, Worker},
+};
+use pool_api::{InstanceId, Lifecycle, Resources};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl PoolState {
+    pub(crate) fn on_listed(&mut self, op: OpId, instances: &[ListedInstance]) {
+        let Some((Call::List, began)) = self.calls.finish(op) else { return };
+        self.holdoffs.call_succeeded(CallKind::List);
+        let listed: BTreeSet<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
+        for instance in instances {
+            if self.workers.contains_key(&instance.id) {
+                self.update_worker(instance, began.at);
+            } else {
+                self.add_listed(instance, began);
+            }
+        }
+        self.left_alone.retain(|id| listed.contains(id));
+        let absent: Vec<InstanceId> =
+            self.workers.keys().filter(|id| !listed.contains(*id)).cloned().collect();
+        for id in absent {
+            self.on_absent(&id, began);
+        }
+        if !std::mem::replace(&mut self.loaded, true) {
+            self.notify();
+        }
+        self.timers.set_no_later(Timer::Sync, self.now + self.settings().sync_interval);
+        self.resolve_lost_creates(began);
+        let shutting_down = self.workers.values().any(|w| matches!(w.state, State::Shutdown { .. }));
+        if shutting_down {
+            self.list_soon();
+        } else {
+            self.lists_after_destroy = 0;
+        }
+    }
+
+    /// After a failed list nobody has disappeared; the next comes at the usual time.
+    pub(crate) fn schedule_list_after_failure(&mut self) {
+        self.timers.set_no_later(Timer::Sync, self.now + self.settings().sync_interval);
+    }
+
+    /// Lists again soon, the later the longer a destroyed instance stays listed.
+    pub(crate) fn list_soon(&mut self) {
+        let pause = doubled(LIST_AFTER_DESTROY, self.lists_after_destroy, self.settings().sync_interval);
+        self.lists_after_destroy += 1;
+        self.timers.set_no_later(Timer::Sync, self.now + pause);
+    }
+
+    /// An instance that is not among the workers.
+    fn add_listed(&mut self, instance: &ListedInstance, began: Began) {
+        let tags = match self.setup.tag_names.read(&instance.tags) {
+            Ok(tags) => tags,
+            Err(why) => {
+                if self.left_alone.insert(instance.id.clone()) {
+                    self.emit(Effect::Report(Notice::LeftAlone { instance: instance.id.clone(), why }));
+                }
+                return;
+            }
+        };
+        // p22: it carries the secret of a create that has not returned.
+        let op = self
+            .creates
+            .values()
+            .find(|p| p.create.secret == tags.secret && p.instance.is_none())
+            .map(|p| p.op);
+        if let Some(op) = op
+            && let Some(mut pending) = self.creates.remove(&op)
+        {
+            // From here on it counts as a worker, no longer as a create.
+            self.counts.remove(&pending.member);
+            pending.instance = Some(instance.id.clone());
+            self.add_worker(instance, began, Some(&pending));
+            self.creates.insert(op, pending);
+        } else {
+            self.add_worker(instance, began, None);
+        }
+    }
+
+    /// A new worker: booting if a create of this process made it, else unknown.
+    pub(crate) fn add_worker(
+        &mut self,
+        instance: &ListedInstance,
+        began: Began,
+        pending: Option<&PendingCreate>,
+    ) {
+        let tags = match pending {
+            // What we asked for is the truth, whatever a provider returns of it.
+            Some(pending) => OurTags {
+                instance_type: pending.create.instance_type.name.clone(),
+                secret: pending.create.secret.clone(),
+                idle_behavior: IdleBehavior::Run,
+                host_key: None,
+            },
+            None => match self.setup.tag_names.read(&instance.tags) {
+                Ok(tags) => tags,
+                Err(_) => return,
+            },
+        };
+        let configured = self.types.get(&tags.instance_type).cloned();
+        let idle_behavior = match (&configured, tags.idle_behavior) {
+            // p37: no new job for a type that is not offered any longer.
+            (None, IdleBehavior::Run) => IdleBehavior::Drain,
+            (_, behavior) => behavior,
+        };
+        let member = Membership {
+            provider_type: instance.provider_type.clone(),
+            preemptible: configured.as_ref().is_some_and(|(t, _)| t.preemptible),
+            group: configured.as_ref().map(|(_, group)| group.clone()),
+            placement: instance.placement.clone(),
+        };
+        self.counts.add(&member);
+        let id = instance.id.clone();
+        let worker = Worker {
+            id: id.clone(),
+            type_name: tags.instance_type,
+            instance_type: configured.map(|(t, _)| t),
+            member,
+            address: instance.address.clone(),
+            lifecycle: instance.lifecycle,
+            secret: tags.secret.clone(),
+            host_key: tags.host_key,
+            idle_behavior,
+            state: if pending.is_some() { State::Booting } else { State::Unknown },
+            booted: false,
+            boot_reported: false,
+            reached: false,
+            created_at: instance.created,
+            create_began: pending.map(|p| p.began),
+            appeared: self.now,
+            busy: self.now,
+            probed: None,
+            changed: self.began(),
+            evidence: began.at,
+            session_open: false,
+            broken: None,
+            stale: BTreeMap::new(),
+            strays: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            runs_changed: crate::worker::Seq::default(),
+            reserved: Resources::default(),
+            last_job: None,
+            unfetched: BTreeSet::new(),
+            forgetting: BTreeSet::new(),
+            probing: None,
+            probe_queued: false,
+            failed_probes: 0,
+            destroying: None,
+            tags: TagSaves::default(),
+            index: None,
+        };
+        self.workers.insert(id.clone(), worker);
+        self.reindex(&id);
+        self.emit(Effect::Report(Notice::Appeared { instance: id.clone(), created_here: pending.is_some() }));
+        self.emit(Effect::SetAddress { instance: id.clone(), address: instance.address.clone() });
+        self.notify();
+        match self.secrets.get(&tags.secret) {
+            Some(first) if *first != id => self.shutdown(&id, ShutdownReason::Duplicate),
+            _ => {
+                self.secrets.insert(tags.secret, id.clone());
+                self.check_tags(instance);
+                self.timers.set(Timer::Probe(id.clone()), self.now);
+                self.check_lifecycle(&id);
+            }
+        }
+    }
+
+    /// What a list or a create says anew of a worker.
+    pub(crate) fn update_worker(&mut self, instance: &ListedInstance, began: Time) {
+        let Some(worker) = self.workers.get_mut(&instance.id) else { return };
+        worker.evidence = worker.evidence.max(began);
+        worker.created_at = worker.created_at.or(instance.created);
+        let moved = instance.address.is_some() && worker.address != instance.address;
+        if moved {
+            worker.address.clone_from(&instance.address);
+        }
+        let changed = worker.lifecycle != instance.lifecycle;
+        worker.lifecycle = instance.lifecycle;
+        let id = &instance.id;
+        if moved {
+            self.emit(Effect::SetAddress { instance: id.clone(), address: instance.address.clone() });
+            self.probe_soon(id);
+        }
+        if changed {
+            self.reindex(id);
+            self.notify();
+        }
+        self.check_tags(instance);
+        self.check_lifecycle(id);
+    }
+
+    /// p44: what the list shows may be stale, or the last save may be lost: our own values are saved again.
+    fn check_tags(&mut self, instance: &ListedInstance) {
+        let ours = self.workers.get(&instance.id).is_some_and(|w| !matches!(w.state, State::Shutdown { .. }));
+        let idle = self.workers.get(&instance.id).is_some_and(|w| w.tags.in_flight.is_none());
+        if ours && idle && self.differ_from_ours(&instance.id, &instance.tags) {
+            self.save_tags(&instance.id);
+        }
+    }
+
+    /// What has stopped, been preempted or failed is of no use and often still paid for.
+    fn check_lifecycle(&mut self, id: &InstanceId) {
+        let Some(worker) = self.workers.get(id) else { return };
+        if matches!(worker.lifecycle, Lifecycle::Stopped | Lifecycle::Failed) {
+            let reason = ShutdownReason::Lifecycle(worker.lifecycle);
+            self.shutdown(id, reason);
+        }
+    }
+
+    /// A worker is not in a complete list.
+    fn on_absent(&mut self, id: &InstanceId, list: Began) {
+        let settle = self.settle_time();
+        let Some(worker) = self.workers.get(id) else { return };
+        if worker.session_open {
+            // It still answers, so it is not gone, whatever the list says. Ask it, and the cloud, again.
+            self.probe_soon(id);
+            self.list_soon();
+            return;
+        }
+        if list.seq <= worker.changed.seq {
+            return;
+        }
+        if list.at < worker.evidence + settle {
+            let again = worker.evidence + settle;
+            self.timers.set_no_later(Timer::Sync, again.max(self.now));
+            return;
+        }
+        self.gone(id);
+    }
+
+    /// p30: a worker has disappeared.
+    fn gone(&mut self, id: &InstanceId) {
+        let category = self.workers.get(id).map(Self::category);
+        let Some(mut worker) = self.workers.remove(id) else { return };
+        self.unindex(worker.index.take());
+        self.counts.remove(&worker.member);
+        if self.secrets.get(&worker.secret) == Some(id) {
+            self.secrets.remove(&worker.secret);
+        }
+        for timer in [Timer::Probe, Timer::Idle, Timer::Destroy, Timer::SaveTags, Timer::StaleRun] {
+            self.timers.clear(&timer(id.clone()));
+        }
+        for (job, run) in std::mem::take(&mut worker.runs) {
+            self.lose(job, run, id);
+        }
+        if worker.create_began.is_some() && !worker.boot_reported {
+            self.emit(Effect::Observe(Observation::Boot(BootOutcome::Disappeared)));
+        }
+        if let Some(category) = category {
+            self.emit(Effect::Observe(Observation::Disappeared(category)));
+        }
+        if let State::Shutdown { requested, .. } = worker.state {
+            self.emit(Effect::Observe(Observation::TimeToDisappear(self.now.since(requested))));
+        }
+        self.emit(Effect::Report(Notice::Gone { instance: id.clone() }));
+        self.emit(Effect::Close { instance: id.clone() });
+        self.expire_hold_offs();
+        self.notify();
+    }
+
+    fn lose(&mut self, job: pool_api::JobId, run: Run, id: &InstanceId) {
+        self.timers.clear(&Timer::Kill(job.clone()));
+        self.jobs.remove(&job);
+        let ended = Ended { run: run.id, instance: id.clone(), noticed: self.now, end: JobEnd::WorkerGone };
+        self.ended.insert(job, ended);
+    }
+}

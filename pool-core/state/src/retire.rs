@@ -1,0 +1,163 @@
+//! The end of workers: idle, drained, not needed, asked for.
+
+use crate::{
+    Effect, IdleBehavior, Notice, OpId, PoolState, ShutdownReason, Time,
+    calls::Call,
+    events::BootOutcome,
+    phase::{Input, Phase, State},
+    timers::Timer,
+    worker::Worker,
+};
+use pool_api::{InstanceId, InstanceTypeName};
+
+/// There is no worker of this id.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no instance {0}")]
+pub struct UnknownInstance(pub InstanceId);
+
+impl PoolState {
+    /// p10: says what becomes of a worker without a job. Takes effect at once, is saved to its tags after that:
+    /// see [`is_saved`](Self::is_saved).
+    ///
+    /// # Errors
+    /// [`UnknownInstance`].
+    pub fn set_idle_behavior(
+        &mut self,
+        now: Time,
+        id: &InstanceId,
+        to: IdleBehavior,
+    ) -> Result<(), UnknownInstance> {
+        self.enter(now);
+        if !self.workers.contains_key(id) {
+            return Err(UnknownInstance(id.clone()));
+        }
+        self.change_idle_behavior(id, to);
+        self.pump_calls();
+        Ok(())
+    }
+
+    /// True once the cloud has the worker's present tags; none when it is gone.
+    pub fn is_saved(&self, id: &InstanceId) -> Option<bool> {
+        self.workers.get(id).map(|worker| worker.tags.saved == worker.tags.version)
+    }
+
+    pub(crate) fn change_idle_behavior(&mut self, id: &InstanceId, to: IdleBehavior) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let from = std::mem::replace(&mut worker.idle_behavior, to);
+        worker.tags.version += u64::from(from != to);
+        let unsaved = worker.tags.saved != worker.tags.version;
+        self.reindex(id);
+        if from != to {
+            self.emit(Effect::Report(Notice::IdleBehavior { instance: id.clone(), to }));
+            if (from == IdleBehavior::Hold) != (to == IdleBehavior::Hold) {
+                self.emit(Effect::SetHeld { instance: id.clone(), held: to == IdleBehavior::Hold });
+            }
+            self.notify();
+        }
+        if unsaved {
+            self.save_tags(id);
+        }
+        self.retire_if_due(id);
+        self.shut_down_if_given_up(id);
+    }
+
+    /// p11: shuts down one worker of a type that nobody needs: a booting one before an idle one, the one that is
+    /// idle longest first, never a held one. None if all are busy.
+    pub fn shutdown_type(&mut self, now: Time, type_name: &InstanceTypeName) -> Option<InstanceId> {
+        self.enter(now);
+        let id = [Phase::Booting, Phase::Idle].into_iter().find_map(|phase| {
+            let entries = self.index.get(&(type_name.clone(), phase))?;
+            entries
+                .iter()
+                .map(|(_, id)| id)
+                .find(|id| self.workers.get(*id).is_some_and(Worker::is_unused))
+                .cloned()
+        })?;
+        self.shutdown(&id, ShutdownReason::NotNeeded);
+        self.pump_calls();
+        Some(id)
+    }
+
+    /// p11: shuts a worker down unless it is held or busy. False if it is, or is not there, or is on its way out.
+    pub fn shutdown_instance(&mut self, now: Time, id: &InstanceId) -> bool {
+        self.enter(now);
+        let Some(worker) = self.workers.get(id) else { return false };
+        if worker.is_held() || !worker.is_unused() || matches!(worker.state, State::Shutdown { .. }) {
+            return false;
+        }
+        self.shutdown(id, ShutdownReason::NotNeeded);
+        self.pump_calls();
+        true
+    }
+
+    /// p18: destroys a worker at once, whatever it does.
+    ///
+    /// # Errors
+    /// [`UnknownInstance`].
+    pub fn kill_instance(&mut self, now: Time, id: &InstanceId, reason: &str) -> Result<(), UnknownInstance> {
+        self.enter(now);
+        match self.workers.get(id).map(|worker| &worker.state) {
+            None => return Err(UnknownInstance(id.clone())),
+            Some(State::Shutdown { .. }) => self.destroy_again(id),
+            Some(_) => self.shutdown(id, ShutdownReason::Requested(reason.to_owned())),
+        }
+        self.pump_calls();
+        Ok(())
+    }
+
+    /// p26: a worker that has nothing to do, and nothing on it that must not be lost, is shut down when its time
+    /// has come; its timer is set when it has not.
+    pub(crate) fn retire_if_due(&mut self, id: &InstanceId) {
+        let (now, timeout) = (self.now, self.settings().timeout_idle);
+        let Some(worker) = self.workers.get(id) else { return };
+        // Unfetched output blocks the end of a worker, not its use; its timer is set again when it is forgotten.
+        if worker.is_held() || !worker.is_unused() {
+            return;
+        }
+        let drain = worker.idle_behavior == IdleBehavior::Drain;
+        match worker.state {
+            State::Idle { .. } | State::Booting if drain => self.shutdown(id, ShutdownReason::Drained),
+            State::Idle { since } if now >= since + timeout => self.shutdown(id, ShutdownReason::Idle),
+            State::Idle { since } => self.timers.set(Timer::Idle(id.clone()), since + timeout),
+            State::Unknown | State::Booting | State::Running | State::Shutdown { .. } => {}
+        }
+    }
+
+    /// Destroys a worker; from here on only its disappearance is waited for.
+    pub(crate) fn shutdown(&mut self, id: &InstanceId, reason: ShutdownReason) {
+        let to = State::Shutdown { reason: reason.clone(), requested: self.now };
+        let outcome = match reason {
+            ShutdownReason::BootTimeout | ShutdownReason::Lifecycle(_) => BootOutcome::Failure,
+            _ => BootOutcome::Aborted,
+        };
+        if !self.step(id, Input::ShutDown, to) {
+            return;
+        }
+        self.boot_ended(id, outcome);
+        self.timers.clear(&Timer::Idle(id.clone()));
+        self.timers.clear(&Timer::Probe(id.clone()));
+        self.emit(Effect::Report(Notice::Shutdown { instance: id.clone(), reason }));
+        self.destroy_again(id);
+    }
+
+    /// p29: asks the cloud to destroy a worker, and again when it is still there after `timeout_shutdown`.
+    pub(crate) fn destroy_again(&mut self, id: &InstanceId) {
+        let again = self.now + self.settings().timeout_shutdown;
+        let op = self.next_op();
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        self.timers.set(Timer::Destroy(id.clone()), again);
+        if worker.destroying.is_none() {
+            worker.destroying = Some(op);
+            self.calls.push(op, Call::Destroy(id.clone()));
+        }
+    }
+
+    pub(crate) fn on_destroyed(&mut self, id: &InstanceId, op: OpId) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        if worker.destroying == Some(op) {
+            worker.destroying = None;
+        }
+        self.lists_after_destroy = 0;
+        self.list_soon();
+    }
+}

@@ -1,0 +1,439 @@
+//! Jobs on workers: given, found, ended, killed, forgotten.
+
+use crate::{
+    Effect, IdleBehavior, JobEnd, Notice, Observation, PoolState, RunList, ShutdownReason, StartAnswer, Time,
+    events::BootOutcome,
+    phase::{Input, Phase, State},
+    timers::Timer,
+    worker::{Began, Certainty, Ended, Kill, Run},
+};
+use pool_api::{InstanceId, InstanceTypeName, JobId, Resources, RunId};
+use pool_protocol::{KillTimes, RunEnd, RunReport, RunStatus};
+use std::{collections::BTreeSet, time::Duration};
+
+/// A job to be started.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JobStart {
+    /// Which run.
+    pub run: RunId,
+    /// What it reserves. All zero: the whole worker.
+    pub resources: Resources,
+    /// How long it has waited in the queue, if it is to be measured.
+    pub waited: Option<Duration>,
+}
+
+/// Why a job was not given to a worker. Nothing has changed then.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartRefusal {
+    /// The job has a worker already, or its end was not forgotten.
+    #[error("job {0} is known to the pool already: forget it first")]
+    Known(JobId),
+    /// No such worker.
+    #[error("there is no instance {0}")]
+    UnknownInstance(InstanceId),
+    /// The worker takes no jobs now, or has too little room.
+    #[error("instance {0} has no room for the job")]
+    NoRoom(InstanceId),
+    /// No worker of the type takes a job now.
+    #[error("no idle instance of type {0}")]
+    NoneIdle(InstanceTypeName),
+}
+
+impl PoolState {
+    /// p14: gives a job to a worker, at once or not at all.
+    ///
+    /// # Errors
+    /// [`StartRefusal`]; no attempt was used.
+    pub fn start_job(&mut self, now: Time, id: &InstanceId, start: JobStart) -> Result<(), StartRefusal> {
+        self.enter(now);
+        let job = start.run.job.clone();
+        if self.jobs.contains_key(&job) || self.ended.contains_key(&job) {
+            return Err(StartRefusal::Known(job));
+        }
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Err(StartRefusal::UnknownInstance(id.clone()));
+        };
+        if !worker.has_room_for(&start.resources) {
+            return Err(StartRefusal::NoRoom(id.clone()));
+        }
+        let run = Run {
+            id: start.run.clone(),
+            resources: start.resources,
+            certainty: Certainty::Starting,
+            waited: start.waited.map(|waited| (waited, now)),
+            kill: None,
+        };
+        self.put_run(id, run);
+        self.emit(Effect::Start { instance: id.clone(), run: start.run });
+        Ok(())
+    }
+
+    /// p14: gives a job to the most recently busy idle worker of a type.
+    ///
+    /// # Errors
+    /// [`StartRefusal`]; no attempt was used.
+    pub fn start_job_on_type(
+        &mut self,
+        now: Time,
+        type_name: &InstanceTypeName,
+        start: JobStart,
+    ) -> Result<InstanceId, StartRefusal> {
+        let idle = self.index.get(&(type_name.clone(), Phase::Idle));
+        let id = idle
+            .and_then(|entries| {
+                let fits = |id: &InstanceId| {
+                    self.workers.get(id).is_some_and(|worker| worker.has_room_for(&start.resources))
+                };
+                entries.iter().rev().map(|(_, id)| id).find(|id| fits(id)).cloned()
+            })
+            .ok_or_else(|| StartRefusal::NoneIdle(type_name.clone()))?;
+        self.start_job(now, &id, start).map(|()| id)
+    }
+
+    /// p15: begins to end a job. False if it has ended already or is not known.
+    pub fn kill_job(&mut self, now: Time, job: &JobId, reason: &str) -> bool {
+        self.enter(now);
+        let settings = self.settings();
+        let (signal, term) = (settings.timeout_signal, settings.timeout_term);
+        let Some(run) = self.run_mut(job) else { return false };
+        if run.kill.is_none() {
+            // The runner sends KILL at `timeout_term`; a worker where even that fails is given up.
+            let deadline = now + term + signal * 2;
+            run.kill = Some(Kill { reason: reason.to_owned(), deadline, given_up: false });
+            self.send_kill(job);
+            self.timers.set(Timer::Kill(job.clone()), (now + signal).min(deadline));
+        }
+        true
+    }
+
+    /// p16: clears the end of a job. False, and no effect, before it has ended.
+    pub fn forget_job(&mut self, now: Time, job: &JobId) -> bool {
+        self.enter(now);
+        let Some(ended) = self.ended.remove(job) else { return false };
+        self.forget_run(&ended.instance, ended.run);
+        self.notify();
+        true
+    }
+
+    fn forget_run(&mut self, id: &InstanceId, run: RunId) {
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.unfetched.remove(&run);
+            worker.forgetting.insert(run.clone());
+            self.emit(Effect::Forget { instance: id.clone(), run });
+            self.retire_if_due(id);
+        }
+    }
+
+    pub(crate) fn on_forgotten(&mut self, id: &InstanceId, run: &RunId) {
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.forgetting.remove(run);
+        }
+    }
+
+    fn run_mut(&mut self, job: &JobId) -> Option<&mut Run> {
+        let id = self.jobs.get(job)?;
+        self.workers.get_mut(id)?.runs.get_mut(job)
+    }
+
+    /// Puts a run on a worker.
+    fn put_run(&mut self, id: &InstanceId, run: Run) {
+        let seq = self.seq;
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let job = run.id.job.clone();
+        worker.last_job = Some(job.clone());
+        worker.runs.insert(job.clone(), run);
+        worker.update_reserved();
+        worker.runs_changed = seq;
+        worker.changed.seq = seq;
+        self.jobs.insert(job, id.clone());
+        self.timers.clear(&Timer::Idle(id.clone()));
+        self.reindex(id);
+        self.step(id, Input::JobStarted, State::Running);
+        self.notify();
+    }
+
+    /// Takes a run off its worker, which may become idle by that.
+    fn take_run(&mut self, id: &InstanceId, job: &JobId) -> Option<Run> {
+        let (seq, now) = (self.seq, self.now);
+        let worker = self.workers.get_mut(id)?;
+        let run = worker.runs.remove(job)?;
+        worker.update_reserved();
+        worker.runs_changed = seq;
+        worker.busy = now;
+        let last = worker.runs.is_empty();
+        self.jobs.remove(job);
+        self.timers.clear(&Timer::Kill(job.clone()));
+        self.reindex(id);
+        if last {
+            self.step(id, Input::LastJobEnded, State::Idle { since: now });
+        }
+        self.notify();
+        Some(run)
+    }
+
+    fn end_run(&mut self, id: &InstanceId, job: &JobId, end: JobEnd) {
+        let Some(run) = self.take_run(id, job) else { return };
+        self.record_end(id, run.id, end);
+        self.retire_if_due(id);
+    }
+
+    fn record_end(&mut self, id: &InstanceId, run: RunId, end: JobEnd) {
+        // Only a runner that has the run has output to be fetched.
+        if matches!(end, JobEnd::Finished(_))
+            && let Some(worker) = self.workers.get_mut(id)
+        {
+            worker.unfetched.insert(run.clone());
+        }
+        let ended = Ended { run: run.clone(), instance: id.clone(), noticed: self.now, end };
+        self.ended.insert(run.job, ended);
+        self.notify();
+    }
+
+    pub(crate) fn on_start_answered(&mut self, id: &InstanceId, run: &RunId, answer: &StartAnswer) {
+        let (now, seq) = (self.now, self.seq);
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let Some(known) = worker.runs.get_mut(&run.job).filter(|known| known.id == *run) else { return };
+        match answer {
+            StartAnswer::Started => self.is_running(id, &run.job),
+            StartAnswer::Refused(reason) => {
+                let end = JobEnd::NotStarted { reason: reason.clone() };
+                self.end_run(id, &run.job, end);
+            }
+            StartAnswer::Lost(_) => {
+                if known.certainty == Certainty::Starting {
+                    known.certainty = Certainty::Lost;
+                    // Only a list that begins from here on can tell that the run is not there.
+                    worker.runs_changed = seq;
+                    self.timers.set_no_later(Timer::Probe(id.clone()), now);
+                }
+            }
+        }
+    }
+
+    /// A run is known to go on.
+    fn is_running(&mut self, id: &InstanceId, job: &JobId) {
+        let now = self.now;
+        let Some(run) = self.workers.get_mut(id).and_then(|w| w.runs.get_mut(job)) else { return };
+        if std::mem::replace(&mut run.certainty, Certainty::Running) != Certainty::Running
+            && let Some((waited, asked)) = run.waited.take()
+        {
+            self.emit(Effect::Observe(Observation::TimeToStart(waited + now.since(asked))));
+        }
+        self.notify();
+    }
+
+    pub(crate) fn on_run_ended(&mut self, id: &InstanceId, run: &RunId, end: Box<RunEnd>) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        worker.evidence = now;
+        if worker.forgetting.contains(run) || worker.strays.remove(run) {
+            worker.forgetting.insert(run.clone());
+            self.emit(Effect::Forget { instance: id.clone(), run: run.clone() });
+            self.reindex(id);
+            return;
+        }
+        match self.jobs.get(&run.job) {
+            Some(owner) if owner == id => {
+                let same = worker.runs.get(&run.job).is_some_and(|known| known.id == *run);
+                if same {
+                    self.is_running(id, &run.job);
+                    self.end_run(id, &run.job, JobEnd::Finished(end));
+                } else {
+                    // An earlier attempt, long since judged: nothing is to be learnt from it.
+                    self.forget_run(id, run.clone());
+                }
+            }
+            // A worker's word does not count for what was given to another.
+            Some(_) => self.forget_run(id, run.clone()),
+            None => match self.ended.get(&run.job) {
+                Some(known) if known.run == *run && matches!(known.end, JobEnd::Finished(_)) => {}
+                Some(known) if known.run != *run || known.instance != *id => self.forget_run(id, run.clone()),
+                // p41: an earlier process started it; or it was thought lost and was not.
+                Some(_) | None => {
+                    worker.last_job = Some(run.job.clone());
+                    worker.busy = now;
+                    self.record_end(id, run.clone(), JobEnd::Finished(end));
+                }
+            },
+        }
+    }
+
+    /// p34, p40, p41: takes over what a runner lists, unless the worker has changed since the list began.
+    pub(crate) fn apply_run_list(&mut self, id: &InstanceId, list: RunList, began: Began) {
+        if let Some(reason) = list.broken {
+            self.on_broken(id, reason);
+        }
+        let Some(worker) = self.workers.get(id) else { return };
+        if began.seq < worker.runs_changed {
+            return;
+        }
+        let ours: Vec<RunReport> =
+            list.runs.into_iter().filter(|report| report.instance_set == self.setup.instance_set).collect();
+        let listed: BTreeSet<RunId> = ours.iter().map(|report| report.run.clone()).collect();
+        let mut stale = BTreeSet::new();
+        for report in ours {
+            match report.status {
+                RunStatus::Running { .. } => self.found_running(id, report.run, report.resources),
+                RunStatus::Ended { end } => self.on_run_ended(id, &report.run, end),
+                RunStatus::Stale => {
+                    stale.insert(report.run);
+                }
+            }
+        }
+        self.note_stale(id, stale);
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        worker.forgetting.retain(|run| listed.contains(run));
+        worker.strays.retain(|run| listed.contains(run));
+        let missing: Vec<(JobId, Certainty)> = worker
+            .runs
+            .iter()
+            .filter(|(_, run)| !listed.contains(&run.id))
+            .map(|(job, run)| (job.clone(), run.certainty))
+            .collect();
+        for (job, certainty) in missing {
+            match certainty {
+                // The start may still be on its way.
+                Certainty::Starting => {}
+                Certainty::Lost => {
+                    let reason = "the start was lost, and the runner does not know the run".to_owned();
+                    self.end_run(id, &job, JobEnd::NotStarted { reason });
+                }
+                Certainty::Running => self.end_run(id, &job, JobEnd::Denied),
+            }
+        }
+        self.reindex(id);
+    }
+
+    fn found_running(&mut self, id: &InstanceId, run: RunId, resources: Resources) {
+        let owner = self.jobs.get(&run.job);
+        let known = owner.is_some_and(|owner| owner == id)
+            && self.workers.get(id).and_then(|w| w.runs.get(&run.job)).is_some_and(|known| known.id == run);
+        if known {
+            self.is_running(id, &run.job);
+        } else if owner.is_some() {
+            self.kill_stray(id, run);
+        } else {
+            // p41: an earlier process started it; or it was thought lost and was not.
+            if self.ended.get(&run.job).is_some_and(|ended| ended.run != run) {
+                self.kill_stray(id, run);
+                return;
+            }
+            self.ended.remove(&run.job);
+            let adopted = Run { id: run, resources, certainty: Certainty::Running, waited: None, kill: None };
+            self.put_run(id, adopted);
+        }
+    }
+
+    /// A run that another worker, or another attempt, has by right: it is ended at once.
+    fn kill_stray(&mut self, id: &InstanceId, run: RunId) {
+        let times = KillTimes { signal_every_ms: 1000, kill_after_ms: 0 };
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        if worker.strays.insert(run.clone()) {
+            self.emit(Effect::Report(Notice::RunsTwice { run: run.clone(), instance: id.clone() }));
+        }
+        let reason = "the job was given to another worker or attempt".to_owned();
+        self.emit(Effect::Kill { instance: id.clone(), run, reason, times });
+        self.reindex(id);
+    }
+
+    fn note_stale(&mut self, id: &InstanceId, stale: BTreeSet<RunId>) {
+        let now = self.now;
+        let timeout = self.settings().timeout_stale_run_lock;
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        worker.stale.retain(|run, _| stale.contains(run));
+        for run in stale {
+            worker.stale.entry(run).or_insert(now);
+        }
+        if !worker.stale.is_empty() {
+            self.timers.set_no_later(Timer::StaleRun(id.clone()), now + timeout);
+        }
+    }
+
+    /// p39: a stale run that a second list, `timeout_stale_run_lock` after the first, still shows.
+    pub(crate) fn check_stale(&mut self, id: &InstanceId) {
+        let now = self.now;
+        let timeout = self.settings().timeout_stale_run_lock;
+        let Some(worker) = self.workers.get(id) else { return };
+        let Some((run, since)) = worker.stale.iter().min_by_key(|(_, since)| **since) else { return };
+        if now < *since + timeout {
+            self.timers.set(Timer::StaleRun(id.clone()), *since + timeout);
+        } else if worker.probed.is_some_and(|probed| probed >= *since + timeout) {
+            self.on_broken(id, format!("the record of run {run} cannot be read"));
+        } else {
+            // The list that showed it is old by now: ask again, and judge by the answer.
+            self.probe_soon(id);
+            self.timers.set(Timer::StaleRun(id.clone()), now + timeout);
+        }
+    }
+
+    /// p39: a worker that says it is broken gets no more work.
+    pub(crate) fn on_broken(&mut self, id: &InstanceId, reason: String) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        if worker.broken.is_some() {
+            return;
+        }
+        worker.broken = Some(reason.clone());
+        let drains = worker.idle_behavior == IdleBehavior::Run;
+        self.reindex(id);
+        self.boot_ended(id, BootOutcome::Failure);
+        self.emit(Effect::Report(Notice::Broken { instance: id.clone(), reason }));
+        if drains {
+            self.change_idle_behavior(id, IdleBehavior::Drain);
+        }
+        self.notify();
+    }
+
+    fn send_kill(&mut self, job: &JobId) {
+        let times = KillTimes {
+            signal_every_ms: millis(self.settings().timeout_signal),
+            kill_after_ms: millis(self.settings().timeout_term),
+        };
+        let Some(id) = self.jobs.get(job).cloned() else { return };
+        let Some(run) = self.run_mut(job) else { return };
+        if let Some(kill) = &run.kill {
+            let effect =
+                Effect::Kill { instance: id, run: run.id.clone(), reason: kill.reason.clone(), times };
+            self.emit(effect);
+        }
+    }
+
+    /// A job that is to end has not: it is asked again (the first time may have been lost), until its worker is
+    /// given up.
+    pub(crate) fn kill_due(&mut self, job: &JobId) {
+        let now = self.now;
+        let every = self.settings().timeout_signal;
+        let Some(id) = self.jobs.get(job).cloned() else { return };
+        let Some(Run { id: run, kill: Some(kill), .. }) = self.run_mut(job) else { return };
+        if now < kill.deadline {
+            let next = (now + every).min(kill.deadline);
+            self.send_kill(job);
+            self.timers.set(Timer::Kill(job.clone()), next);
+            return;
+        }
+        kill.given_up = true;
+        let run = run.clone();
+        self.emit(Effect::Report(Notice::GaveUp { run, instance: id.clone() }));
+        let behavior = self.workers.get(&id).map(|w| w.idle_behavior);
+        if behavior == Some(IdleBehavior::Run) {
+            self.change_idle_behavior(&id, IdleBehavior::Drain);
+        }
+        self.shut_down_if_given_up(&id);
+    }
+
+    /// p28: draining, and every job that remains is given up.
+    pub(crate) fn shut_down_if_given_up(&mut self, id: &InstanceId) {
+        let Some(worker) = self.workers.get(id) else { return };
+        let given_up = |run: &Run| run.kill.as_ref().is_some_and(|kill| kill.given_up);
+        if worker.idle_behavior == IdleBehavior::Drain
+            && !worker.runs.is_empty()
+            && worker.runs.values().all(given_up)
+        {
+            self.shutdown(id, ShutdownReason::JobsGivenUp);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,360 @@
+//! What others may see of the pool.
+
+use crate::{IdleBehavior, JobEnd, Phase, PoolState, ShutdownReason, Time, phase::State, worker::Worker};
+use pool_api::{
+    ByteSize, Cpus, HourlyPrice, InstanceId, InstanceType, InstanceTypeName, JobId, Lifecycle, Placement,
+    ProviderType, Resources, RunId,
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// How a worker counts in the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Category {
+    /// It has jobs.
+    InUse,
+    /// It is held.
+    Hold,
+    /// It is booting.
+    Booting,
+    /// It is unknown.
+    Unknown,
+    /// It has no jobs.
+    Idle,
+    /// It is being destroyed.
+    Shutdown,
+}
+
+impl Category {
+    /// All categories.
+    pub const ALL: [Self; 6] =
+        [Self::InUse, Self::Hold, Self::Booting, Self::Unknown, Self::Idle, Self::Shutdown];
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::InUse => "inuse",
+            Self::Hold => "hold",
+            Self::Booting => "booting",
+            Self::Unknown => "unknown",
+            Self::Idle => "idle",
+            Self::Shutdown => "shutdown",
+        })
+    }
+}
+
+/// A job that the pool has, or has had and not forgotten.
+#[derive(Clone, PartialEq, Debug)]
+pub enum JobStatus {
+    /// It was given to a worker, which has not confirmed it.
+    Preparing {
+        /// Which run.
+        run: RunId,
+        /// Which worker.
+        instance: InstanceId,
+    },
+    /// It runs.
+    Running {
+        /// Which run.
+        run: RunId,
+        /// Which worker.
+        instance: InstanceId,
+    },
+    /// It has ended, or is lost.
+    Ended {
+        /// Which run.
+        run: RunId,
+        /// Which worker had it.
+        instance: InstanceId,
+        /// When that was noticed.
+        noticed: Time,
+        /// How.
+        end: JobEnd,
+    },
+}
+
+/// One worker, or one create in flight.
+#[derive(Clone, PartialEq, Debug)]
+pub struct InstanceView {
+    /// The provider's identifier; none for a create in flight.
+    pub id: Option<InstanceId>,
+    /// The configured type.
+    pub instance_type: InstanceTypeName,
+    /// The provider's type.
+    pub provider_type: ProviderType,
+    /// Where it is.
+    pub placement: Placement,
+    /// Where it can be reached.
+    pub address: Option<String>,
+    /// What it costs, as configured; none for a type that is no longer configured.
+    pub price: Option<HourlyPrice>,
+    /// Which state it is in; none for a create in flight.
+    pub phase: Option<Phase>,
+    /// What the provider says of its existence; none for a create in flight.
+    pub lifecycle: Option<Lifecycle>,
+    /// What becomes of it when it has no job.
+    pub idle_behavior: IdleBehavior,
+    /// The job that was last given to it or found on it.
+    pub last_job: Option<JobId>,
+    /// The jobs on it.
+    pub running_jobs: Vec<JobId>,
+    /// When it was last busy.
+    pub last_busy: Time,
+    /// When it appeared, or its create was asked for.
+    pub since: Time,
+    /// When the cloud says that it was created.
+    pub created: Option<SystemTime>,
+    /// Why it is being destroyed.
+    pub shutdown: Option<ShutdownReason>,
+    /// Why it says that it should get no more work.
+    pub broken: Option<String>,
+    /// What its jobs have reserved.
+    pub reserved: Resources,
+}
+
+/// What the metrics show of a moment.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Gauges {
+    /// Jobs that run or are being prepared.
+    pub jobs_running: usize,
+    /// Instances by category and type.
+    pub instances: BTreeMap<(Category, InstanceTypeName), usize>,
+    /// Price of an hour, by category.
+    pub price: BTreeMap<Category, HourlyPrice>,
+    /// CPUs by category.
+    pub vcpus: BTreeMap<Category, Cpus>,
+    /// Memory by category.
+    pub memory: BTreeMap<Category, ByteSize>,
+    /// How long ago the last successful probe of each worker began, longest first.
+    pub probe_ages: Vec<Duration>,
+}
+
+/// What the scheduler sees.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PoolView {
+    /// Whether a first complete list has come.
+    pub loaded: bool,
+    /// The configured types, cheapest first.
+    pub types: Vec<TypeView>,
+    /// Workers that take jobs now or will.
+    pub workers: Vec<WorkerView>,
+    /// No more instances of any type may be asked for.
+    pub at_quota: bool,
+}
+
+/// A type, as the scheduler sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TypeView {
+    /// The type.
+    pub instance_type: Arc<InstanceType>,
+    /// Instances that have no job, or will have none when they are ready: creates in flight included.
+    pub unallocated: usize,
+    /// No placement has capacity for it.
+    pub at_capacity: bool,
+    /// A quota that covers it is used up.
+    pub at_quota: bool,
+}
+
+/// A worker, as the scheduler sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WorkerView {
+    /// Which.
+    pub id: InstanceId,
+    /// Its type.
+    pub instance_type: InstanceTypeName,
+    /// Whether it has jobs.
+    pub busy: bool,
+    /// Whether a job of unknown size has it to itself.
+    pub filled: bool,
+    /// When it was last busy.
+    pub last_busy: Time,
+    /// What is free.
+    pub free: Resources,
+}
+
+impl PoolState {
+    /// p03: per type, the workers that have no job, or will have none when they are ready. Types without any
+    /// are not listed.
+    pub fn unallocated(&self) -> BTreeMap<InstanceTypeName, usize> {
+        let mut counts = BTreeMap::new();
+        for ((name, _), entries) in &self.index {
+            if !entries.is_empty() {
+                *counts.entry(name.clone()).or_default() += entries.len();
+            }
+        }
+        let mut creating: BTreeMap<&InstanceTypeName, (usize, Time)> = BTreeMap::new();
+        for create in self.creates.values().filter(|create| create.instance.is_none()) {
+            let (count, oldest) =
+                creating.entry(&create.create.instance_type.name).or_insert((0, create.began));
+            *count += 1;
+            *oldest = (*oldest).min(create.began);
+        }
+        for (name, (count, oldest)) in creating {
+            // An unknown worker that appeared since may be one that is being created.
+            let unknown = self.index.get(&(name.clone(), Phase::Unknown));
+            let recent =
+                unknown.map_or(0, |entries| entries.iter().rev().take_while(|(t, _)| *t > oldest).count());
+            *counts.entry(name.clone()).or_default() += count - recent.min(count);
+        }
+        counts
+    }
+
+    /// p12: workers by phase; none until the first complete list.
+    pub fn count_workers(&self) -> Option<BTreeMap<Phase, usize>> {
+        self.loaded.then(|| {
+            let mut counts: BTreeMap<Phase, usize> = Phase::ALL.into_iter().map(|phase| (phase, 0)).collect();
+            for worker in self.workers.values() {
+                *counts.entry(worker.state.phase()).or_default() += 1;
+            }
+            counts
+        })
+    }
+
+    /// p13: jobs that are being prepared, that run, and that have ended and are not forgotten.
+    pub fn running(&self) -> BTreeMap<JobId, JobStatus> {
+        let live = self.jobs.keys().filter_map(|job| Some((job.clone(), self.job(job)?)));
+        let ended = self.ended.keys().filter_map(|job| Some((job.clone(), self.job(job)?)));
+        live.chain(ended).collect()
+    }
+
+    /// One job of [`running`](Self::running).
+    pub fn job(&self, job: &JobId) -> Option<JobStatus> {
+        if let Some(id) = self.jobs.get(job) {
+            let run = self.workers.get(id)?.runs.get(job)?;
+            let (run_id, instance) = (run.id.clone(), id.clone());
+            return Some(match run.certainty {
+                crate::worker::Certainty::Running => JobStatus::Running { run: run_id, instance },
+                _ => JobStatus::Preparing { run: run_id, instance },
+            });
+        }
+        self.ended.get(job).map(|ended| JobStatus::Ended {
+            run: ended.run.clone(),
+            instance: ended.instance.clone(),
+            noticed: ended.noticed,
+            end: ended.end.clone(),
+        })
+    }
+
+    /// p17: every worker and every create in flight, by id; creates first.
+    pub fn instances(&self) -> Vec<InstanceView> {
+        let creates = self.creates.values().filter(|create| create.instance.is_none()).map(|pending| {
+            let create = &pending.create;
+            InstanceView {
+                id: None,
+                instance_type: create.instance_type.name.clone(),
+                provider_type: create.instance_type.provider_type.clone(),
+                placement: create.placement.clone(),
+                address: None,
+                price: Some(create.instance_type.price),
+                phase: None,
+                lifecycle: None,
+                idle_behavior: IdleBehavior::Run,
+                last_job: None,
+                running_jobs: Vec::new(),
+                last_busy: pending.began,
+                since: pending.began,
+                created: None,
+                shutdown: None,
+                broken: None,
+                reserved: Resources::default(),
+            }
+        });
+        creates.chain(self.workers.values().map(Self::view)).collect()
+    }
+
+    fn view(worker: &Worker) -> InstanceView {
+        InstanceView {
+            id: Some(worker.id.clone()),
+            instance_type: worker.type_name.clone(),
+            provider_type: worker.member.provider_type.clone(),
+            placement: worker.member.placement.clone(),
+            address: worker.address.clone(),
+            price: worker.instance_type.as_ref().map(|t| t.price),
+            phase: Some(worker.state.phase()),
+            lifecycle: Some(worker.lifecycle),
+            idle_behavior: worker.idle_behavior,
+            last_job: worker.last_job.clone(),
+            running_jobs: worker.runs.keys().cloned().collect(),
+            last_busy: worker.busy,
+            since: worker.create_began.unwrap_or(worker.appeared),
+            created: worker.created_at,
+            shutdown: match &worker.state {
+                State::Shutdown { reason, .. } => Some(reason.clone()),
+                State::Unknown | State::Booting | State::Idle { .. } | State::Running => None,
+            },
+            broken: worker.broken.clone(),
+            reserved: worker.reserved,
+        }
+    }
+
+    pub(crate) fn category(worker: &Worker) -> Category {
+        match worker.state {
+            State::Shutdown { .. } => Category::Shutdown,
+            _ if !worker.runs.is_empty() => Category::InUse,
+            _ if worker.is_held() => Category::Hold,
+            State::Booting => Category::Booting,
+            State::Unknown => Category::Unknown,
+            State::Idle { .. } | State::Running => Category::Idle,
+        }
+    }
+
+    /// What the metrics show at this moment.
+    pub fn gauges(&self, now: Time) -> Gauges {
+        let mut gauges = Gauges { jobs_running: self.jobs.len(), ..Gauges::default() };
+        for worker in self.workers.values() {
+            let category = Self::category(worker);
+            *gauges.instances.entry((category, worker.type_name.clone())).or_default() += 1;
+            if let Some(instance_type) = &worker.instance_type {
+                let price = gauges.price.entry(category).or_default();
+                *price = *price + instance_type.price;
+                let vcpus = gauges.vcpus.entry(category).or_default();
+                *vcpus = *vcpus + instance_type.vcpus;
+                gauges.memory.entry(category).or_default().0 += instance_type.memory.0;
+            }
+            if !matches!(worker.state, State::Shutdown { .. }) {
+                gauges.probe_ages.push(now.since(worker.probed.unwrap_or(worker.appeared)));
+            }
+        }
+        gauges.probe_ages.sort_unstable_by(|a, b| b.cmp(a));
+        gauges
+    }
+
+    /// What the scheduler sees at this moment.
+    pub fn pool_view(&self, now: Time) -> PoolView {
+        let unallocated = self.unallocated();
+        let mut types: Vec<TypeView> = self
+            .types
+            .values()
+            .map(|(instance_type, _)| TypeView {
+                instance_type: instance_type.clone(),
+                unallocated: unallocated.get(&instance_type.name).copied().unwrap_or(0),
+                at_capacity: self.at_capacity(now, &instance_type.name),
+                at_quota: self.at_quota_for(now, &instance_type.name),
+            })
+            .collect();
+        types.sort_by(|a, b| {
+            let key = |t: &TypeView| (t.instance_type.price, t.instance_type.name.clone());
+            key(a).cmp(&key(b))
+        });
+        let workers = self
+            .workers
+            .values()
+            .filter_map(|worker| {
+                Some(WorkerView {
+                    id: worker.id.clone(),
+                    instance_type: worker.type_name.clone(),
+                    busy: !worker.runs.is_empty(),
+                    filled: worker.runs.values().any(|run| run.resources == Resources::default()),
+                    last_busy: worker.busy,
+                    free: worker.free()?,
+                })
+            })
+            .collect();
+        PoolView { loaded: self.loaded, types, workers, at_quota: self.at_quota(now) }
+    }
+}
