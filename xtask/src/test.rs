@@ -50,7 +50,8 @@ impl TestArgs {
         let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
         command.args(self.packages());
         if self.quick {
-            command.args(["--lib", "--bins", "--tests", "--examples"]);
+            // Every target but the documentation, and without an error where a package has no library.
+            command.arg("--tests");
         }
         command.args(&self.filter);
         if !self.harness.is_empty() {
@@ -91,6 +92,10 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode, TaskError> {
         seconds(built),
         seconds(started.elapsed() - built)
     );
+    let only_lists = args.harness.iter().any(|argument| argument == "--list");
+    if only_lists && status.success() {
+        return Ok(ExitCode::SUCCESS);
+    }
     Ok(verdict(status.success(), total))
 }
 
@@ -178,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn quick_names_all_targets_but_the_documentation() {
+    fn quick_leaves_out_the_documentation() {
         let passed_on = arguments(&args(true).test()).join(" ");
-        assert!(passed_on.contains("--lib --bins --tests --examples p17"), "{passed_on}");
+        assert!(passed_on.contains("--package pool-core --tests p17"), "{passed_on}");
     }
 
     #[test]
