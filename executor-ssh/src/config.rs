@@ -1,0 +1,57 @@
+//! What is the same for all connections of a pool.
+
+use crate::PrivateKey;
+use std::time::Duration;
+
+/// How connections are made and watched.
+///
+/// A peer that is dead, or takes or sends nothing, is noticed within
+/// `keepalive_interval × (keepalive_max + 1)`: 30 s by default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SshConfig {
+    /// The key to log in with.
+    pub key: PrivateKey,
+    /// For name resolution and TCP connect together. Default 10 s.
+    pub connect_timeout: Duration,
+    /// For key exchange and login together. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// For the whole of [`HostVerifier::verify`](pool_api::HostVerifier::verify). Default 30 s.
+    pub verify_timeout: Duration,
+    /// After this time without a word from the host it is asked whether it is there. Default 10 s.
+    pub keepalive_interval: Duration,
+    /// So many such questions may stay unanswered; an interval later the connection is lost. Default 2,
+    /// at least 1.
+    pub keepalive_max: usize,
+    /// How many channels (commands and conversations) run at once on one connection; what is more waits,
+    /// within its time limit. Default 8, at least 1.
+    ///
+    /// OpenSSH's server allows 10 on one connection (`MaxSessions` in sshd_config(5)) and counts a command
+    /// that was given up until its process ends, hence the distance. A host that allows fewer than this
+    /// is noticed: a channel that it refuses while others are open waits for one of them to end.
+    ///
+    /// Commands get all but one of these places and conversations all but two, so that neither can shut out
+    /// the other (which takes at least 3).
+    pub max_channels: usize,
+}
+
+impl SshConfig {
+    /// The defaults, with this key.
+    pub fn new(key: PrivateKey) -> Self {
+        Self {
+            key,
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            verify_timeout: Duration::from_secs(30),
+            keepalive_interval: Duration::from_secs(10),
+            keepalive_max: 2,
+            max_channels: 8,
+        }
+    }
+
+    /// After how much silence a peer is dead.
+    pub(crate) fn dead_after(&self) -> Duration {
+        self.keepalive_interval
+            .saturating_mul(u32::try_from(self.keepalive_max).unwrap_or(u32::MAX).saturating_add(1))
+    }
+}

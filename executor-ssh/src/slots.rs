@@ -1,0 +1,149 @@
+//! How many channels run at once on one connection.
+
+use std::{
+    cmp::max,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+
+/// What a channel is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// A command that ends within its time limit.
+    Command,
+    /// A conversation that lasts as long as its caller wants.
+    Conversation,
+}
+
+/// The places for channels on one connection.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    total: Arc<Semaphore>,
+    commands: Arc<Semaphore>,
+    conversations: Arc<Semaphore>,
+    /// Channels that the host has confirmed.
+    open: AtomicUsize,
+    released: Notify,
+}
+
+impl Slots {
+    /// So many places in all.
+    pub(crate) fn new(max_channels: usize) -> Arc<Self> {
+        let places = |count: usize| Arc::new(Semaphore::new(max(1, count).min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self {
+            total: places(max_channels),
+            // Neither may take all places: the other's next one then waits for a single end at most.
+            commands: places(max_channels.saturating_sub(1)),
+            conversations: places(max_channels.saturating_sub(2)),
+            open: AtomicUsize::new(0),
+            released: Notify::new(),
+        })
+    }
+
+    /// Waits for a place; in the order of asking. Cancel safe.
+    pub(crate) async fn acquire(self: &Arc<Self>, purpose: Use) -> Slot {
+        let class = match purpose {
+            Use::Command => &self.commands,
+            Use::Conversation => &self.conversations,
+        };
+        // The class first: who waits for it must not hold a place that the other class could use.
+        let class = Arc::clone(class).acquire_owned().await;
+        let total = Arc::clone(&self.total).acquire_owned().await;
+        // Nobody closes these semaphores, so both are always there.
+        Slot { permits: [class.ok(), total.ok()], open: false, slots: Arc::clone(self) }
+    }
+
+    /// Ends when a place is given back after this call.
+    pub(crate) fn released(&self) -> Notified<'_> {
+        self.released.notified()
+    }
+
+    /// True while the host has channels open for us.
+    pub(crate) fn any_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    permits: [Option<OwnedSemaphorePermit>; 2],
+    open: bool,
+    slots: Arc<Slots>,
+}
+
+impl Slot {
+    /// Says that the host has confirmed the channel of this place.
+    pub(crate) fn mark_open(&mut self) {
+        if !self.open {
+            self.open = true;
+            self.slots.open.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.open {
+            self.slots.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.permits = [None, None];
+        self.slots.released.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
+    /// A place if there is one at once.
+    fn try_acquire(slots: &Arc<Slots>, purpose: Use) -> Option<Slot> {
+        let mut acquiring = Box::pin(slots.acquire(purpose));
+        match acquiring.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(slot) => Some(slot),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn commands_leave_a_place_for_a_conversation_and_conversations_for_commands() {
+        let slots = Slots::new(8);
+        let commands: Vec<_> = std::iter::from_fn(|| try_acquire(&slots, Use::Command)).collect();
+        assert_eq!(commands.len(), 7);
+        assert!(try_acquire(&slots, Use::Conversation).is_some());
+        drop(commands);
+
+        let conversations: Vec<_> = std::iter::from_fn(|| try_acquire(&slots, Use::Conversation)).collect();
+        assert_eq!(conversations.len(), 6);
+        let commands: Vec<_> = std::iter::from_fn(|| try_acquire(&slots, Use::Command)).collect();
+        assert_eq!(commands.len(), 2);
+        drop(commands);
+        assert!(try_acquire(&slots, Use::Command).is_some());
+    }
+
+    #[test]
+    fn one_place_is_enough_for_either() {
+        let slots = Slots::new(0);
+        let only = try_acquire(&slots, Use::Command).unwrap();
+        assert!(try_acquire(&slots, Use::Conversation).is_none());
+        drop(only);
+        assert!(try_acquire(&slots, Use::Conversation).is_some());
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_is_not_open_any_more() {
+        let slots = Slots::new(3);
+        let mut slot = try_acquire(&slots, Use::Command).unwrap();
+        assert!(!slots.any_open());
+        slot.mark_open();
+        slot.mark_open();
+        assert!(slots.any_open());
+        drop(slot);
+        assert!(!slots.any_open());
+    }
+}
