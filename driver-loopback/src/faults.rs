@@ -1,0 +1,243 @@
+//! What goes wrong, as data: the `faults` table of the configuration.
+
+use crate::LoopbackConfig;
+use pool_api::{DriverConfigError, Placement, ProviderType, QuotaGroup};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A share of all cases, from 0 (never) to 1 (always).
+pub type Rate = f64;
+
+/// Everything that can go wrong. By default, nothing does.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Of [`create`](pool_api::InstanceSet::create).
+    pub create: OperationFaults,
+    /// Of [`instances`](pool_api::InstanceSet::instances).
+    pub list: OperationFaults,
+    /// Of [`destroy`](pool_api::Instance::destroy).
+    pub destroy: OperationFaults,
+    /// Of [`set_tags`](pool_api::Instance::set_tags).
+    pub set_tags: OperationFaults,
+    /// For so long a new instance is missing from the list, and changed tags are listed as they were before. At most
+    /// [`list_settle_time`](LoopbackConfig::list_settle_time), which is what the driver promises.
+    #[serde(with = "humantime_serde")]
+    pub stale_list: Duration,
+    /// How many instances the account may have.
+    pub quota: Quota,
+    /// How many machines the provider has. Every entry that fits a create must have room.
+    pub capacity: Vec<CapacityLimit>,
+    /// Of booting.
+    pub boots: BootFaults,
+    /// Of single machines. All entries that fit an instance apply to it; of the same fault, the earliest.
+    pub machines: Vec<MachineFault>,
+}
+
+/// What goes wrong with the calls of one operation.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperationFaults {
+    /// How many calls the provider refuses for no good reason. Nothing is done.
+    pub error_rate: Rate,
+    /// How many calls get lost on their way. Nothing is done, but the caller cannot know.
+    pub lost_request_rate: Rate,
+    /// How many calls are carried out, and their answer gets lost. The caller cannot know that either.
+    pub lost_response_rate: Rate,
+    /// How long each call takes before it arrives.
+    #[serde(with = "humantime_serde")]
+    pub delay: Duration,
+    /// How many calls a second the provider allows, above 0. It allows a burst of as many (of one at least).
+    pub calls_per_second: Option<f64>,
+    /// Whether a refusal for the rate of calls says when the next call may come.
+    pub says_retry_after: bool,
+}
+
+/// How many instances the account may have, whatever their lifecycle.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quota {
+    /// Of all types.
+    pub instances: Option<usize>,
+    /// Of the types of one quota group.
+    pub groups: BTreeMap<QuotaGroup, usize>,
+}
+
+/// How many machines the provider has of what an entry names; what it leaves out stands for any.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityLimit {
+    /// Of this type. Not together with `quota_group`.
+    #[serde(default)]
+    pub provider_type: Option<ProviderType>,
+    /// Of the types of this quota group.
+    #[serde(default)]
+    pub quota_group: Option<QuotaGroup>,
+    /// In this placement.
+    #[serde(default)]
+    pub placement: Option<Placement>,
+    /// How many. 0: it is out of them.
+    pub instances: usize,
+}
+
+/// What goes wrong when instances boot.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BootFaults {
+    /// How many boots are slow.
+    pub slow_boot_rate: Rate,
+    /// How much longer a slow boot takes.
+    #[serde(with = "humantime_serde")]
+    pub slow_boot: Duration,
+    /// How many boots end with the lifecycle `failed`. (A boot that never ends is a machine that hangs after `0s`.)
+    pub failed_boot_rate: Rate,
+    /// How many instances turn out to be another host at that address: with another host key, and with another secret
+    /// (each run of 32 or more hexadecimal digits in their init command is replaced by others).
+    pub wrong_host_rate: Rate,
+}
+
+/// What goes wrong with a machine, counted from its creation. `nth` and `provider_type` say with which; what is left
+/// out stands for any.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MachineFault {
+    /// Only the nth instance that is created, counted from 1. A new process goes on from the highest number that
+    /// still exists.
+    pub nth: Option<u64>,
+    /// Only instances of this type.
+    pub provider_type: Option<ProviderType>,
+    /// After this long the file `broken` with a reason appears in the instance's root, so that its runner reports it.
+    #[serde(with = "humantime_serde")]
+    pub break_after: Option<Duration>,
+    /// After this long it is gone, with its processes and files, and no longer listed.
+    #[serde(with = "humantime_serde")]
+    pub vanish_after: Option<Duration>,
+    /// After this long its SSH server takes connections and says nothing, also on those that exist. Its processes go
+    /// on.
+    #[serde(with = "humantime_serde")]
+    pub hang_after: Option<Duration>,
+}
+
+impl Faults {
+    pub(crate) fn validate(&self, config: &LoopbackConfig) -> Result<(), DriverConfigError> {
+        for (name, operation) in [
+            ("create", &self.create),
+            ("list", &self.list),
+            ("destroy", &self.destroy),
+            ("set_tags", &self.set_tags),
+        ] {
+            operation.validate(&format!("faults.{name}"))?;
+        }
+        if self.stale_list > config.list_settle_time {
+            let problem = "must not be longer than list_settle_time, which is what the driver promises";
+            return Err(DriverConfigError::new("faults.stale_list", problem));
+        }
+        for group in self.quota.groups.keys() {
+            require_group(config, group, || format!("faults.quota.groups.{group}"))?;
+        }
+        for (at, limit) in self.capacity.iter().enumerate() {
+            limit.validate(config, &format!("faults.capacity[{at}]"))?;
+        }
+        check_rate("faults.boots.slow_boot_rate", self.boots.slow_boot_rate)?;
+        check_rate("faults.boots.failed_boot_rate", self.boots.failed_boot_rate)?;
+        check_rate("faults.boots.wrong_host_rate", self.boots.wrong_host_rate)?;
+        for (at, fault) in self.machines.iter().enumerate() {
+            fault.validate(&format!("faults.machines[{at}]"))?;
+        }
+        Ok(())
+    }
+}
+
+impl OperationFaults {
+    fn validate(&self, path: &str) -> Result<(), DriverConfigError> {
+        check_rate(&format!("{path}.error_rate"), self.error_rate)?;
+        check_rate(&format!("{path}.lost_request_rate"), self.lost_request_rate)?;
+        check_rate(&format!("{path}.lost_response_rate"), self.lost_response_rate)?;
+        match self.calls_per_second {
+            Some(rate) if !rate.is_finite() || !(0.001..=1_000_000.0).contains(&rate) => {
+                Err(DriverConfigError::new(
+                    format!("{path}.calls_per_second"),
+                    format!("must be from 0.001 to 1000000, not {rate}"),
+                ))
+            }
+            None if self.says_retry_after => Err(DriverConfigError::new(
+                format!("{path}.says_retry_after"),
+                "has no effect without calls_per_second",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl CapacityLimit {
+    fn validate(&self, config: &LoopbackConfig, path: &str) -> Result<(), DriverConfigError> {
+        if self.provider_type.is_some() && self.quota_group.is_some() {
+            let problem = "cannot go with provider_type: use two entries";
+            return Err(DriverConfigError::new(format!("{path}.quota_group"), problem));
+        }
+        if let Some(group) = &self.quota_group {
+            require_group(config, group, || format!("{path}.quota_group"))?;
+        }
+        match &self.placement {
+            Some(placement) if !config.placements.contains(placement) => Err(DriverConfigError::new(
+                format!("{path}.placement"),
+                format!("{:?} is none of the configured placements", placement.as_str()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// True when a machine of this type, group and placement is one of those that are counted.
+    pub(crate) fn covers(
+        &self,
+        provider_type: &ProviderType,
+        group: &QuotaGroup,
+        placement: &Placement,
+    ) -> bool {
+        self.provider_type.as_ref().is_none_or(|own| own == provider_type)
+            && self.quota_group.as_ref().is_none_or(|own| own == group)
+            && self.placement.as_ref().is_none_or(|own| own == placement)
+    }
+}
+
+impl MachineFault {
+    fn validate(&self, path: &str) -> Result<(), DriverConfigError> {
+        if self.nth == Some(0) {
+            return Err(DriverConfigError::new(format!("{path}.nth"), "instances are counted from 1"));
+        }
+        if self.break_after.is_none() && self.vanish_after.is_none() && self.hang_after.is_none() {
+            let problem = "says what goes wrong with nothing: add break_after, vanish_after or hang_after";
+            return Err(DriverConfigError::new(path, problem));
+        }
+        Ok(())
+    }
+
+    /// True when it is meant for this instance.
+    pub(crate) fn covers(&self, serial: u64, provider_type: &ProviderType) -> bool {
+        self.nth.is_none_or(|nth| nth == serial)
+            && self.provider_type.as_ref().is_none_or(|own| own == provider_type)
+    }
+}
+
+fn check_rate(path: &str, rate: Rate) -> Result<(), DriverConfigError> {
+    if (0.0..=1.0).contains(&rate) {
+        Ok(())
+    } else {
+        Err(DriverConfigError::new(path, format!("must be from 0 (never) to 1 (always), not {rate}")))
+    }
+}
+
+fn require_group(
+    config: &LoopbackConfig,
+    group: &QuotaGroup,
+    path: impl FnOnce() -> String,
+) -> Result<(), DriverConfigError> {
+    if config.knows_group(group) {
+        Ok(())
+    } else {
+        Err(DriverConfigError::new(
+            path(),
+            format!("no provider type is in the quota group {group}: see quota_groups"),
+        ))
+    }
+}

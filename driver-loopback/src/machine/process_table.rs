@@ -1,0 +1,196 @@
+//! Which processes are an instance's.
+
+use super::environment::MARKER;
+use std::{
+    collections::{HashMap, HashSet},
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+/// A process, told apart from a later one of the same number by the time of its start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    /// In clock ticks since the machine was booted.
+    pub(super) start: u64,
+}
+
+/// What `/proc/PID/stat` says, as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stat {
+    process: Process,
+    parent: u32,
+    group: u32,
+    session: u32,
+    /// 0: none.
+    terminal: i64,
+    /// Has ended, and waits for its parent to notice.
+    ended: bool,
+}
+
+impl Process {
+    /// True while this very process is there and has not ended.
+    pub(super) fn is_alive(self) -> bool {
+        read_stat(self.pid).is_some_and(|stat| stat.process == self && !stat.ended)
+    }
+}
+
+/// Every living process of the instance in `dir`:
+///
+/// 1. those with the instance's marker in the environment that they were started with;
+/// 2. those without any instance's marker and without a terminal whose program, working directory, root directory or
+///    an open file is in `dir` (a terminal means a person who looks at the files);
+/// 3. all descendants of these, and all members of the process groups and sessions that these lead.
+///
+/// Never this process itself, its ancestors, or process 1, and nothing is followed through them.
+///
+/// What is not found: a process that has cleared its environment *and* left the directory with its working directory
+/// and files *and* whose ancestors within the instance had all ended when the table was read *and* that is in no
+/// session or group with a living leader of the instance.
+pub(super) fn processes_of(dir: &Path) -> io::Result<Vec<Process>> {
+    let table = read_table()?;
+    let protected = protected(&table);
+    let mut found: HashSet<u32> =
+        table.values().filter(|stat| belongs(stat, dir)).map(|stat| stat.process.pid).collect();
+    found.retain(|pid| !protected.contains(pid));
+    // Each round adds children and group members of what the last one has found.
+    loop {
+        let more: Vec<u32> = table
+            .values()
+            .filter(|stat| {
+                let kin = [stat.parent, stat.group, stat.session];
+                kin.iter().any(|relative| found.contains(relative))
+            })
+            .map(|stat| stat.process.pid)
+            .filter(|pid| !protected.contains(pid) && !found.contains(pid))
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+    }
+    Ok(found
+        .iter()
+        .filter_map(|pid| table.get(pid))
+        .filter(|stat| !stat.ended)
+        .map(|stat| stat.process)
+        .collect())
+}
+
+fn read_table() -> io::Result<HashMap<u32, Stat>> {
+    let mut table = HashMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(stat) = read_stat(pid) {
+            table.insert(pid, stat);
+        }
+    }
+    Ok(table)
+}
+
+/// This process, its ancestors, and process 1.
+fn protected(table: &HashMap<u32, Stat>) -> HashSet<u32> {
+    let mut protected = HashSet::from([0, 1]);
+    let mut pid = std::process::id();
+    while protected.insert(pid) {
+        let Some(stat) = table.get(&pid) else { break };
+        pid = stat.parent;
+    }
+    protected
+}
+
+/// `None` when there is no such process (any more).
+fn read_stat(pid: u32) -> Option<Stat> {
+    parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Fields are numbered as in proc(5). The name (2) is in parentheses and may itself hold blanks and parentheses.
+fn parse_stat(pid: u32, line: &str) -> Option<Stat> {
+    const FIRST_AFTER_NAME: usize = 3;
+    let fields: Vec<&str> = line.get(line.rfind(')')? + 1..)?.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - FIRST_AFTER_NAME).copied();
+    Some(Stat {
+        process: Process { pid, start: field(22)?.parse().ok()? },
+        parent: field(4)?.parse().ok()?,
+        group: field(5)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
+        terminal: field(7)?.parse().ok()?,
+        ended: matches!(field(3)?, "Z" | "X"),
+    })
+}
+
+fn belongs(stat: &Stat, dir: &Path) -> bool {
+    let proc_dir = PathBuf::from(format!("/proc/{}", stat.process.pid));
+    match marker(&proc_dir) {
+        Some(marker) => marker == dir.as_os_str().as_bytes(),
+        None => stat.terminal == 0 && is_in(&proc_dir, dir),
+    }
+}
+
+/// The marker in a process's environment. A process of another user has none that we can see.
+fn marker(proc_dir: &Path) -> Option<Vec<u8>> {
+    let environment = fs::read(proc_dir.join("environ")).ok()?;
+    environment
+        .split(|byte| *byte == 0)
+        .find_map(|variable| variable.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"="))
+        .map(<[u8]>::to_vec)
+}
+
+fn is_in(proc_dir: &Path, dir: &Path) -> bool {
+    let points_in = |link: &Path| fs::read_link(link).is_ok_and(|target| lies_in(&target, dir));
+    ["exe", "cwd", "root"].iter().any(|link| points_in(&proc_dir.join(link)))
+        || fs::read_dir(proc_dir.join("fd"))
+            .is_ok_and(|files| files.filter_map(Result::ok).any(|file| points_in(&file.path())))
+}
+
+/// The kernel adds ` (deleted)` to the path of what was removed.
+fn lies_in(target: &Path, dir: &Path) -> bool {
+    let target = target.as_os_str().as_bytes();
+    target
+        .strip_prefix(dir.as_os_str().as_bytes())
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || rest == b" (deleted)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let line = "42 (a) b) S 7 8 9 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 231190 0 0";
+        let stat = parse_stat(42, line).unwrap();
+        let expected = Stat {
+            process: Process { pid: 42, start: 231_190 },
+            parent: 7,
+            group: 8,
+            session: 9,
+            terminal: 34816,
+            ended: false,
+        };
+        assert_eq!(stat, expected);
+        assert_eq!(parse_stat(42, "42 (cut"), None);
+    }
+
+    #[test]
+    fn a_directory_with_the_same_beginning_is_another() {
+        let dir = Path::new("/s/i-1");
+        for inside in ["/s/i-1", "/s/i-1/root/x", "/s/i-1 (deleted)", "/s/i-1/x (deleted)"] {
+            assert!(lies_in(Path::new(inside), dir), "{inside}");
+        }
+        for outside in ["/s", "/s/i-12", "/s/i-1x/root", "/", "pipe:[1]"] {
+            assert!(!lies_in(Path::new(outside), dir), "{outside}");
+        }
+    }
+
+    #[test]
+    fn this_process_its_ancestors_and_process_1_are_protected() {
+        let table = read_table().unwrap();
+        let protected = protected(&table);
+        assert!(protected.contains(&1));
+        assert!(protected.contains(&std::process::id()));
+        assert!(protected.contains(&std::os::unix::process::parent_id()));
+        assert!(read_stat(std::process::id()).unwrap().process.is_alive());
+    }
+}

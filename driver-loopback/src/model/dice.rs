@@ -1,0 +1,46 @@
+//! Chance, from a seed.
+
+use crate::{Operation, faults::Rate};
+use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+
+/// One stream of chance for each operation and one for the fates of machines, so that what happens to one kind of call
+/// does not depend on how many there were of another.
+#[derive(Debug)]
+pub(crate) struct Dice {
+    streams: [Xoshiro256PlusPlus; 4],
+    fates: Xoshiro256PlusPlus,
+}
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut seeder = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut stream = || Xoshiro256PlusPlus::seed_from_u64(seeder.next_u64());
+        Self { streams: [stream(), stream(), stream(), stream()], fates: stream() }
+    }
+
+    /// Whether something happens to a call that happens to `rate` of them. Consumes the same amount of chance whatever
+    /// the rate is.
+    pub(crate) fn call(&mut self, operation: Operation, rate: Rate) -> bool {
+        let stream = match operation {
+            Operation::Create => 0,
+            Operation::List => 1,
+            Operation::Destroy => 2,
+            Operation::SetTags => 3,
+        };
+        happens(&mut self.streams[stream], rate)
+    }
+
+    /// Whether something happens to a machine.
+    pub(crate) fn fate(&mut self, rate: Rate) -> bool {
+        happens(&mut self.fates, rate)
+    }
+
+    /// A seed for what a machine does by chance.
+    pub(crate) fn seed(&mut self) -> u64 {
+        self.fates.next_u64()
+    }
+}
+
+fn happens(rng: &mut Xoshiro256PlusPlus, rate: Rate) -> bool {
+    rng.random::<f64>() < rate
+}

@@ -1,0 +1,66 @@
+//! What becomes of a machine, decided when it is created and kept with its record.
+
+use super::dice::Dice;
+use crate::{LoopbackConfig, faults::MachineFault};
+use pool_api::ProviderType;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How a boot turns out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BootFate {
+    /// As it should.
+    Well,
+    /// The lifecycle becomes `failed`.
+    Fails,
+    /// Another host answers at the address: with a key and a secret from this seed.
+    AnotherHost(u64),
+}
+
+/// What becomes of a machine. Times count from its creation, where nothing else is said.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Fate {
+    /// From the creation to the init command.
+    #[serde(with = "humantime_serde")]
+    pub(crate) boot_time: Duration,
+    pub(crate) boot: BootFate,
+    #[serde(with = "humantime_serde")]
+    pub(crate) break_after: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) vanish_after: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) hang_after: Option<Duration>,
+}
+
+impl Fate {
+    pub(crate) fn decide(
+        config: &LoopbackConfig,
+        dice: &mut Dice,
+        serial: u64,
+        provider_type: &ProviderType,
+    ) -> Self {
+        let boots = &config.faults.boots;
+        // All are rolled, so that one rate does not change what another brings.
+        let slow = dice.fate(boots.slow_boot_rate);
+        let fails = dice.fate(boots.failed_boot_rate);
+        let wrong_host = dice.fate(boots.wrong_host_rate);
+        let seed = dice.seed();
+        let machines: Vec<_> =
+            config.faults.machines.iter().filter(|fault| fault.covers(serial, provider_type)).collect();
+        let earliest = |after: fn(&MachineFault) -> Option<Duration>| {
+            machines.iter().filter_map(|fault| after(fault)).min()
+        };
+        Self {
+            boot_time: config.boot_time + if slow { boots.slow_boot } else { Duration::ZERO },
+            boot: match (fails, wrong_host) {
+                (true, _) => BootFate::Fails,
+                (false, true) => BootFate::AnotherHost(seed),
+                (false, false) => BootFate::Well,
+            },
+            break_after: earliest(|fault| fault.break_after),
+            vanish_after: earliest(|fault| fault.vanish_after),
+            hang_after: earliest(|fault| fault.hang_after),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The driver from outside: real directories, SSH servers and processes.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod basics;
+mod common;
