@@ -1,0 +1,11 @@
+//! The runner as a pool sees it: real processes of the real program, spoken to through `attach`.
+
+mod client;
+mod command_line;
+mod endings;
+mod latency;
+mod orphans;
+mod output;
+mod runs;
+mod sessions;
+mod survival;
