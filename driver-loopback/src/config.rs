@@ -64,10 +64,11 @@ impl LoopbackConfig {
         if value.is_null() {
             return Ok(Self::default());
         }
+        if !value.is_object() {
+            return Err(DriverConfigError::new("loopback", "must be a table"));
+        }
         let config: Self = serde_path_to_error::deserialize(value).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." { "loopback".into() } else { path };
-            DriverConfigError::new(field, error.into_inner().to_string())
+            DriverConfigError::new(error.path().to_string(), error.into_inner().to_string())
         })?;
         config.validate()?;
         Ok(config)

@@ -216,3 +216,152 @@ impl CloudError for LoopbackError {
         Some(self.verdict().2)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeSet, error::Error};
+
+    #[test]
+    fn every_error_has_its_class_effect_and_scope() {
+        use {Effect::NotDone, ErrorKind as Kind, PlacementReach::*};
+        let scope = |reach, placements| Some(FailureScope::new(reach, placements));
+        let provider_type = Some(ProviderType::new("small").unwrap());
+        let quota_group = Some(QuotaGroup::new("gpu").unwrap());
+        let placement = Some(Placement::new("a"));
+        let full = |provider_type, quota_group, placement| LoopbackError::OutOfCapacity {
+            provider_type,
+            quota_group,
+            placement,
+        };
+        let group = QuotaGroup::new("gpu").unwrap();
+        let id = InstanceId::new("i-1").unwrap();
+        let operation = Operation::Create;
+        let retry_after = Some(Duration::from_secs(3));
+        let not_a_key = russh::keys::PublicKey::from_openssh("x").unwrap_err();
+        let storage = LoopbackError::storage("write", "/x")(io::Error::other("full"));
+        // Error, kind, effect, scope of quota, scope of capacity, text.
+        type Row = (LoopbackError, Kind, Effect, Option<FailureScope>, Option<FailureScope>, &'static str);
+        let table: Vec<Row> = vec![
+            (
+                LoopbackError::AccountQuota { limit: 3 },
+                Kind::Quota,
+                NotDone,
+                scope(Reach::All, Every),
+                None,
+                "the quota of 3 instances is reached",
+            ),
+            (
+                LoopbackError::GroupQuota { limit: 3, group },
+                Kind::Quota,
+                NotDone,
+                scope(Reach::QuotaGroup, Every),
+                None,
+                "the quota of 3 instances in the group gpu is reached",
+            ),
+            (
+                full(None, None, None),
+                Kind::Capacity,
+                NotDone,
+                None,
+                scope(Reach::All, Every),
+                "there is no machine left",
+            ),
+            (
+                full(provider_type, None, placement),
+                Kind::Capacity,
+                NotDone,
+                None,
+                scope(Reach::InstanceType, This),
+                "there is no machine left of type small in a",
+            ),
+            (
+                full(None, quota_group, None),
+                Kind::Capacity,
+                NotDone,
+                None,
+                scope(Reach::QuotaGroup, Every),
+                "there is no machine left of group gpu",
+            ),
+            (
+                LoopbackError::TooManyCalls { operation, retry_after },
+                Kind::RateLimit,
+                NotDone,
+                None,
+                None,
+                "too many calls of create",
+            ),
+            (
+                LoopbackError::Unavailable { operation },
+                Kind::Transient,
+                NotDone,
+                None,
+                None,
+                "the provider failed to create and did nothing",
+            ),
+            (
+                LoopbackError::NoAnswer { operation },
+                Kind::Transient,
+                Effect::Unknown,
+                None,
+                None,
+                "no answer to create",
+            ),
+            (
+                LoopbackError::UnknownPlacement { placement: Placement::new("z") },
+                Kind::InvalidRequest,
+                NotDone,
+                None,
+                None,
+                "z is none of the placements",
+            ),
+            (
+                LoopbackError::BadTag { name: "t".into(), problem: "is one too many" },
+                Kind::InvalidRequest,
+                NotDone,
+                None,
+                None,
+                "the tag \"t\" is one too many",
+            ),
+            (
+                LoopbackError::BadPublicKey(not_a_key),
+                Kind::InvalidRequest,
+                NotDone,
+                None,
+                None,
+                "the public key is not in OpenSSH's form",
+            ),
+            (
+                LoopbackError::NoSuchInstance { id: id.clone() },
+                Kind::NotFound,
+                NotDone,
+                None,
+                None,
+                "there is no instance i-1",
+            ),
+            (storage, Kind::Transient, Effect::Unknown, None, None, "cannot write /x"),
+            (
+                LoopbackError::StillRunning { id, pids: vec![7] },
+                Kind::Transient,
+                Effect::Unknown,
+                None,
+                None,
+                "processes of instance i-1 do not end: [7]",
+            ),
+            (LoopbackError::Stopped, Kind::Transient, NotDone, None, None, "the loopback driver was stopped"),
+        ];
+        let mut codes = BTreeSet::new();
+        for (error, kind, effect, quota, capacity, text) in table {
+            assert_eq!(error.kind(), kind, "{error:?}");
+            assert_eq!(error.effect(), effect, "{error:?}");
+            assert_eq!(error.quota(), quota, "{error:?}");
+            assert_eq!(error.capacity(), capacity, "{error:?}");
+            assert_eq!(error.rate_limit().is_some(), kind == Kind::RateLimit, "{error:?}");
+            assert_eq!(error.to_string(), text);
+            codes.insert(error.provider_code().unwrap().to_owned());
+            let has_source = matches!(error, LoopbackError::Storage { .. } | LoopbackError::BadPublicKey(_));
+            assert_eq!(error.source().is_some(), has_source, "{error:?}");
+        }
+        assert_eq!(codes.len(), 13, "every variant is in the table");
+    }
+}

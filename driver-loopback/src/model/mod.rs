@@ -8,6 +8,9 @@ mod fate;
 mod rate;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use cloud::{Admission, Cloud, TAG_LIMITS};
 pub(crate) use fate::{BootFate, Fate};
 pub(crate) use record::{Boot, Record};

@@ -4,3 +4,8 @@
 
 mod basics;
 mod common;
+mod configuration;
+mod destroy;
+mod faults;
+mod machines;
+mod ssh;

@@ -1,0 +1,193 @@
+//! The provider without a body.
+
+use super::{Admission, Boot, BootFate, Cloud, Record};
+use crate::{LoopbackConfig, LoopbackError, Operation};
+use pool_api::{
+    ByteSize, CreateRequest, HourlyPrice, IdempotencyToken, InitCommand, InstanceId, InstanceType, Lifecycle,
+    Placement, PublicKey, Tags,
+};
+use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn cloud(config: Value, records: Vec<Record>, now: Instant) -> Cloud {
+    Cloud::new(Arc::new(LoopbackConfig::from_value(config).unwrap()), records, now)
+}
+
+fn request(token: u128) -> CreateRequest {
+    let instance_type = InstanceType {
+        name: "small".try_into().unwrap(),
+        provider_type: "small".try_into().unwrap(),
+        vcpus: pool_api::Cpus::whole(1),
+        memory: ByteSize(1),
+        included_scratch: ByteSize(0),
+        added_scratch: ByteSize(0),
+        gpus: 0,
+        price: HourlyPrice::ZERO,
+        preemptible: false,
+        architecture: pool_api::Architecture::X86_64,
+        image: None,
+    };
+    CreateRequest {
+        instance_type: Arc::new(instance_type),
+        image: None,
+        placement: Placement::unnamed(),
+        tags: [("a", "1")].into_iter().collect(),
+        init_command: InitCommand::new(String::new()),
+        public_key: PublicKey(String::new()),
+        token: IdempotencyToken::from_bits(token),
+    }
+}
+
+fn id(number: u64) -> InstanceId {
+    InstanceId::new(format!("i-{number}")).unwrap()
+}
+
+fn create(cloud: &mut Cloud, number: u64, now: Instant) -> Record {
+    match cloud.admit(&request(number.into()), id(number), now, SystemTime::UNIX_EPOCH).unwrap() {
+        Admission::New(record) => *record,
+        Admission::Known(id) => panic!("{id} is known"),
+    }
+}
+
+#[test]
+fn a_limit_on_the_rate_allows_a_burst_and_then_a_steady_stream() {
+    let start = Instant::now();
+    let limit = json!({ "calls_per_second": 4, "says_retry_after": true });
+    let mut cloud = cloud(json!({ "faults": { "list": limit } }), vec![], start);
+    let mut at = |ms: u32| match cloud.call(Operation::List, start + MS * ms).arrive() {
+        Ok(()) => None,
+        Err(LoopbackError::TooManyCalls { operation: Operation::List, retry_after }) => retry_after,
+        Err(other) => panic!("{other}"),
+    };
+    for _ in 0..4 {
+        assert_eq!(at(0), None);
+    }
+    assert_eq!(at(0), Some(250 * MS));
+    assert_eq!(at(100), Some(150 * MS));
+    assert_eq!(at(250), None);
+    assert_eq!(at(250), Some(250 * MS));
+    for _ in 0..4 {
+        assert_eq!(at(60_000), None);
+    }
+    assert_eq!(at(60_000), Some(250 * MS), "what is not used does not add up for ever");
+}
+
+#[test]
+fn the_faults_of_one_operation_do_not_depend_on_calls_of_another() {
+    let config =
+        json!({ "seed": 5, "faults": { "list": { "error_rate": 0.3 }, "create": { "error_rate": 0.3 } } });
+    let now = Instant::now();
+    let (mut one, mut other) = (cloud(config.clone(), vec![], now), cloud(config, vec![], now));
+    let lists = |cloud: &mut Cloud, creates: usize| {
+        let each = (0..200).map(|_| {
+            for _ in 0..creates {
+                let _ = cloud.call(Operation::Create, now).arrive();
+            }
+            cloud.call(Operation::List, now).arrive().is_err()
+        });
+        each.collect::<Vec<_>>()
+    };
+    let failures = lists(&mut one, 0);
+    assert_eq!(failures, lists(&mut other, 3));
+    let share = failures.iter().filter(|failed| **failed).count();
+    assert!((30..=90).contains(&share), "{share} of 200 for a rate of 0.3");
+}
+
+#[test]
+fn the_seed_decides_the_fates_of_machines() {
+    let fates = |seed: u64| {
+        let boots = json!({ "slow_boot_rate": 0.5, "slow_boot": "1s", "failed_boot_rate": 0.3, "wrong_host_rate": 0.3 });
+        let mut cloud = cloud(json!({ "seed": seed, "faults": { "boots": boots } }), vec![], Instant::now());
+        (1..40).map(|n| create(&mut cloud, n, Instant::now()).fate).collect::<Vec<_>>()
+    };
+    assert_eq!(fates(1), fates(1));
+    assert_ne!(fates(1), fates(2));
+    let all = fates(1);
+    assert!(all.iter().any(|fate| fate.boot == BootFate::Well));
+    assert!(all.iter().any(|fate| fate.boot == BootFate::Fails));
+    assert!(all.iter().any(|fate| matches!(fate.boot, BootFate::AnotherHost(_))));
+    assert!(all.iter().any(|fate| fate.boot_time.is_zero()));
+    assert!(all.iter().any(|fate| fate.boot_time == 1000 * MS));
+}
+
+#[test]
+fn of_several_faults_of_a_machine_the_earliest_counts() {
+    let machines = json!([
+        { "nth": 2, "break_after": "5s", "hang_after": "1m" },
+        { "provider_type": "small", "break_after": "7s" },
+        { "provider_type": "large", "break_after": "1s" },
+        { "nth": 1, "vanish_after": "9s" },
+    ]);
+    let mut cloud = cloud(json!({ "faults": { "machines": machines } }), vec![], Instant::now());
+    let first = create(&mut cloud, 1, Instant::now()).fate;
+    assert_eq!((first.break_after, first.hang_after), (Some(7000 * MS), None));
+    assert_eq!(first.vanish_after, Some(9000 * MS));
+    let second = create(&mut cloud, 2, Instant::now()).fate;
+    assert_eq!((second.break_after, second.hang_after), (Some(5000 * MS), Some(60_000 * MS)));
+}
+
+#[test]
+fn serial_numbers_go_on_after_those_that_are_there() {
+    let now = Instant::now();
+    let mut before = cloud(json!({}), vec![], now);
+    let records: Vec<_> = (1..=3).map(|n| create(&mut before, n, now)).collect();
+    assert_eq!(records.iter().map(|record| record.serial).collect::<Vec<_>>(), [1, 2, 3]);
+    let mut after = cloud(json!({}), records[..2].to_vec(), now);
+    assert_eq!(create(&mut after, 9, now).serial, 3);
+}
+
+#[test]
+fn lists_lag_behind_creates_and_tags_by_the_configured_time() {
+    let start = Instant::now();
+    let config = json!({ "list_settle_time": "2s", "faults": { "stale_list": "2s" } });
+    let mut cloud = cloud(config, vec![], start);
+    create(&mut cloud, 1, start);
+    let shown = |cloud: &Cloud, ms: u32| {
+        let listed = cloud.list(&Tags::new(), start + MS * ms);
+        listed.first().map(|record| record.tags.get("a").unwrap().to_owned())
+    };
+    assert_eq!(shown(&cloud, 1999), None);
+    assert_eq!(shown(&cloud, 2000).as_deref(), Some("1"));
+    let set = |cloud: &mut Cloud, value: &str, ms: u32| {
+        cloud.set_tags(&id(1), &[("a", value)].into_iter().collect(), start + MS * ms).unwrap();
+    };
+    set(&mut cloud, "2", 3000);
+    assert_eq!(shown(&cloud, 4999).as_deref(), Some("1"));
+    set(&mut cloud, "3", 4999);
+    assert_eq!(shown(&cloud, 6998).as_deref(), Some("1"), "what was shown stays shown");
+    assert_eq!(shown(&cloud, 6999).as_deref(), Some("3"));
+    // A filter goes by what is shown.
+    set(&mut cloud, "4", 8000);
+    assert!(cloud.list(&[("a", "4")].into_iter().collect(), start + MS * 8000).is_empty());
+    assert_eq!(cloud.get(&id(1)).unwrap().tags.get("a"), Some("4"));
+}
+
+#[test]
+fn a_token_is_known_as_long_as_its_instance() {
+    let now = Instant::now();
+    let mut cloud = cloud(json!({ "faults": { "quota": { "instances": 1 } } }), vec![], now);
+    let record = create(&mut cloud, 1, now);
+    assert_eq!((record.lifecycle, record.boot), (Lifecycle::Pending, Boot::Waiting));
+    // Also when there is no room for another.
+    let again = cloud.admit(&request(1), id(2), now, SystemTime::UNIX_EPOCH).unwrap();
+    assert!(matches!(again, Admission::Known(known) if known == id(1)));
+    let other = cloud.admit(&request(2), id(2), now, SystemTime::UNIX_EPOCH).unwrap_err();
+    assert!(matches!(other, LoopbackError::AccountQuota { limit: 1 }));
+    cloud.remove(&id(1));
+    create(&mut cloud, 1, now);
+}
+
+#[test]
+fn a_record_is_the_same_after_it_was_written_and_read() {
+    let faults = json!({ "boots": { "wrong_host_rate": 1.0 }, "machines": [{ "break_after": "4s" }] });
+    let mut cloud = cloud(json!({ "faults": faults }), vec![], Instant::now());
+    let record = create(&mut cloud, 1, Instant::now());
+    let text = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+}
