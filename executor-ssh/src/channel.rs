@@ -6,8 +6,14 @@ use crate::{
 };
 use pool_api::{Command, ExecutorError, ExitStatus, Privilege};
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Sig, client::Msg};
-use std::{pin::pin, sync::Arc};
-use tokio::{runtime::Handle, sync::oneshot};
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, sync::oneshot, time::sleep};
+
+/// How often a host is asked again whose places are taken by commands that were given up.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// For how long it is asked again before its refusal is passed on.
+const GIVEN_UP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A channel that the host has confirmed. Dropping it closes it and then gives its place back.
 pub(crate) struct OpenChannel {
@@ -31,19 +37,40 @@ impl OpenChannel {
             slot = acquiring => slot,
             () = connection.end.come() => return Err(connection.end.error()),
         };
+        let mut settled = false;
+        let mut patience = GIVEN_UP_PATIENCE;
         loop {
             // Listens before it asks, so that no end of another channel is missed in between.
             let mut released = pin!(slots.released());
             released.as_mut().enable();
-            match Self::ask(connection, slot).await? {
+            let before = slots.look();
+            slot = match Self::ask(connection, slot).await? {
                 Answer::Open(channel) => return Ok(channel),
-                Answer::Refused(_) if !slots.any_open() => return Err(ExecutorError::Refused),
+                Answer::Refused(kept) => kept,
+            };
+            if before.any_open_until(slots.look()) {
                 // The host allows fewer channels than we do: this one waits for another to end.
-                Answer::Refused(kept) => slot = kept,
-            }
-            tokio::select! {
-                () = released => {}
-                () = connection.end.come() => return Err(connection.end.error()),
+                tokio::select! {
+                    () = released => settled = false,
+                    () = connection.end.come() => return Err(connection.end.error()),
+                }
+            } else if settled && slots.any_given_up() && patience > Duration::ZERO {
+                // OpenSSH also counts a channel that we have closed until its process ends, and says nothing
+                // when it does.
+                tokio::select! {
+                    () = sleep(ASK_AGAIN) => patience = patience.saturating_sub(ASK_AGAIN),
+                    () = released => settled = false,
+                    () = connection.end.come() => return Err(connection.end.error()),
+                }
+            } else if settled {
+                return Err(ExecutorError::Refused);
+            } else {
+                // OpenSSH counts a channel that has ended until it has worked off what it has read. Its
+                // answer to this shows that it has, and that the next refusal is meant.
+                tokio::select! {
+                    _ = connection.handle.send_ping() => settled = true,
+                    () = connection.end.come() => return Err(connection.end.error()),
+                }
             }
         }
     }
@@ -59,7 +86,7 @@ impl OpenChannel {
             };
             let result = match answer {
                 Ok(channel) => {
-                    slot.mark_open();
+                    slot.set_open();
                     let (read, write) = channel.split();
                     let write = Arc::new(write);
                     Ok(Answer::Open(Self { read, write, connection, slot: Some(slot), closed: false }))
@@ -94,6 +121,7 @@ impl Drop for OpenChannel {
         if self.closed || self.connection.end.has_come() {
             return;
         }
+        self.connection.slots.note_given_up();
         let (write, slot) = (Arc::clone(&self.write), self.slot.take());
         // Without a runtime there is no connection either.
         if let Ok(runtime) = Handle::try_current() {

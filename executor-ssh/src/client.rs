@@ -3,10 +3,11 @@
 use crate::{
     end::{Cause, EndMarker},
     shared_error::SharedError,
+    slots::Slots,
 };
 use pool_api::HostKey;
 use russh::{
-    Channel, ChannelOpenFailure,
+    Channel, ChannelId, ChannelOpenFailure,
     client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session},
     keys::{HashAlg, PublicKeyOrCertificate, ssh_key},
 };
@@ -18,12 +19,13 @@ pub(crate) type SeenHostKey = Arc<OnceLock<HostKey>>;
 /// Handles one connection's callbacks. When it is dropped, the connection has ended.
 pub(crate) struct Client {
     host_key: SeenHostKey,
+    slots: Arc<Slots>,
     end: EndMarker,
 }
 
 impl Client {
-    pub(crate) fn new(host_key: SeenHostKey, end: EndMarker) -> Self {
-        Self { host_key, end }
+    pub(crate) fn new(host_key: SeenHostKey, slots: Arc<Slots>, end: EndMarker) -> Self {
+        Self { host_key, slots, end }
     }
 }
 
@@ -51,8 +53,11 @@ async fn refuse(kind: &'static str, reply: ChannelOpenHandle) -> Result<(), russ
 impl client::Handler for Client {
     type Error = russh::Error;
 
-    /// Accepts the first key, which the verifier will judge before anything is run. Should the host show
-    /// another one later, the connection ends.
+    /// Accepts the first key, which the verifier will judge before anything is run, and no other.
+    ///
+    /// The library (0.65) does not call this again when session keys are renewed, although the host may then
+    /// sign with another key. That changes nobody: the renewal runs within the verified connection, and only
+    /// who holds its present keys can take part. Should the library call it one day, another key is refused.
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let key_data = match shown {
             PublicKeyOrCertificate::PublicKey { key, .. } => key.key_data(),
@@ -63,6 +68,17 @@ impl client::Handler for Client {
         let host_key =
             HostKey { openssh: key.to_openssh()?, fingerprint: key.fingerprint(HashAlg::Sha256).to_string() };
         Ok(*self.host_key.get_or_init(|| host_key.clone()) == host_key)
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        _: ChannelId,
+        _: u32,
+        _: u32,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.slots.note_confirmed();
+        Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<russh::Error>) -> Result<(), russh::Error> {

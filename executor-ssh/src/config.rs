@@ -27,8 +27,9 @@ pub struct SshConfig {
     /// within its time limit. Default 8, at least 1.
     ///
     /// OpenSSH's server allows 10 on one connection (`MaxSessions` in sshd_config(5)) and counts a command
-    /// that was given up until its process ends, hence the distance. A host that allows fewer than this
-    /// is noticed: a channel that it refuses while others are open waits for one of them to end.
+    /// that was given up until its process ends, hence the distance. A host that allows fewer, or is full of
+    /// such commands, is noticed: what it refuses waits for another channel to end; where none of ours is
+    /// open it is asked again for 10 s when commands were given up before, else `Refused` is the answer.
     ///
     /// Commands get all but one of these places and conversations all but two, so that neither can shut out
     /// the other (which takes at least 3).

@@ -80,17 +80,11 @@ impl Connection {
     ) -> Result<Arc<Self>, ExecutorError> {
         let (socket, stream) = Socket::new(stream, config.dead_after());
         let (marker, end) = EndMarker::new();
-        let client = Client::new(Arc::clone(host_key), marker.clone());
+        let slots = Slots::new(config.max_channels);
+        let client = Client::new(Arc::clone(host_key), Arc::clone(&slots), marker.clone());
         let connecting = client::connect_stream(Arc::new(protocol_config(config)), stream, client);
         let handle = connecting.await.map_err(|source| connect_error(address, source))?;
-        let mut connection = Self {
-            handle,
-            privilege: user.privilege,
-            slots: Slots::new(config.max_channels),
-            end,
-            marker,
-            socket,
-        };
+        let mut connection = Self { handle, privilege: user.privilege, slots, end, marker, socket };
         let login = connection.handle.authenticate_publickey(&user.name, config.key.for_login());
         match login.await.map_err(|source| connect_error(address, source))? {
             AuthResult::Success => Ok(Arc::new(connection)),

@@ -13,6 +13,9 @@ use std::{
 /// Private keys take a few hundred bytes; what is longer is not one, and is not read into memory.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
 
+/// How PKCS#8 names RSA (rsaEncryption, RFC 8017 appendix C).
+const RSA_OID: &str = "1.2.840.113549.1.1.1";
+
 /// The key with which the pool logs in: Ed25519 (recommended) or ECDSA.
 ///
 /// **RSA keys are refused**, with a [`KeyError::Unsupported`] that says so. Signing with the only RSA
@@ -63,6 +66,10 @@ impl PrivateKey {
             Err(keys::Error::KeyIsEncrypted) => return Err(KeyError::Encrypted { origin }),
             Err(keys::Error::UnsupportedKeyType { key_type_string, .. }) => {
                 return Err(KeyError::Unsupported { origin, algorithm: key_type_string });
+            }
+            Err(keys::Error::UnknownAlgorithm(oid)) => {
+                let algorithm = if oid.to_string() == RSA_OID { "RSA".into() } else { oid.to_string() };
+                return Err(KeyError::Unsupported { origin, algorithm });
             }
             // PKCS#8 and the old PEM forms say so in their headers; the decoder then wants a password.
             Err(_) if text.contains("ENCRYPTED") => return Err(KeyError::Encrypted { origin }),

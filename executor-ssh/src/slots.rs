@@ -4,7 +4,7 @@ use std::{
     cmp::max,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
@@ -24,8 +24,12 @@ pub(crate) struct Slots {
     total: Arc<Semaphore>,
     commands: Arc<Semaphore>,
     conversations: Arc<Semaphore>,
-    /// Channels that the host has confirmed.
+    /// Channels that the host has confirmed and that have not ended.
     open: AtomicUsize,
+    /// All channels that the host has ever confirmed.
+    confirmed: AtomicUsize,
+    /// Whether a channel was closed by us before the host did.
+    given_up: AtomicBool,
     released: Notify,
 }
 
@@ -39,6 +43,8 @@ impl Slots {
             commands: places(max_channels.saturating_sub(1)),
             conversations: places(max_channels.saturating_sub(2)),
             open: AtomicUsize::new(0),
+            confirmed: AtomicUsize::new(0),
+            given_up: AtomicBool::new(false),
             released: Notify::new(),
         })
     }
@@ -61,9 +67,40 @@ impl Slots {
         self.released.notified()
     }
 
-    /// True while the host has channels open for us.
-    pub(crate) fn any_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst) > 0
+    /// Notes that the host has confirmed a channel. To be called in the order of the host's answers, so that
+    /// a refusal that comes later finds it noted.
+    pub(crate) fn note_confirmed(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        self.confirmed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that a channel was closed by us: the host may count it until its process ends.
+    pub(crate) fn note_given_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
+    }
+
+    /// True once a channel was closed by us.
+    pub(crate) fn any_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
+    }
+
+    /// What is open now.
+    pub(crate) fn look(&self) -> Look {
+        Look { open: self.open.load(Ordering::SeqCst), confirmed: self.confirmed.load(Ordering::SeqCst) }
+    }
+}
+
+/// What was open at some time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    open: usize,
+    confirmed: usize,
+}
+
+impl Look {
+    /// True when any channel was open at some time between these two looks.
+    pub(crate) fn any_open_until(self, later: Self) -> bool {
+        self.open > 0 || later.open > 0 || self.confirmed != later.confirmed
     }
 }
 
@@ -76,12 +113,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Says that the host has confirmed the channel of this place.
-    pub(crate) fn mark_open(&mut self) {
-        if !self.open {
-            self.open = true;
-            self.slots.open.fetch_add(1, Ordering::SeqCst);
-        }
+    /// Says that the channel of this place is one of those that the host has confirmed.
+    pub(crate) fn set_open(&mut self) {
+        self.open = true;
     }
 }
 
@@ -136,14 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_given_back_is_not_open_any_more() {
+    fn a_channel_that_came_and_went_between_two_looks_is_seen() {
         let slots = Slots::new(3);
+        let before = slots.look();
+        assert!(!before.any_open_until(slots.look()));
+
         let mut slot = try_acquire(&slots, Use::Command).unwrap();
-        assert!(!slots.any_open());
-        slot.mark_open();
-        slot.mark_open();
-        assert!(slots.any_open());
+        slots.note_confirmed();
+        slot.set_open();
+        let during = slots.look();
+        assert!(before.any_open_until(during));
         drop(slot);
-        assert!(!slots.any_open());
+        let after = slots.look();
+        assert!(before.any_open_until(after));
+        assert!(during.any_open_until(after));
+        assert!(!after.any_open_until(after));
     }
 }

@@ -2,6 +2,7 @@
 
 // Each test program uses a part of this.
 #![expect(dead_code, unreachable_pub, reason = "shared by several test programs")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod server;
 pub mod sshd;

@@ -54,9 +54,9 @@ impl Sshd {
         fs::write(path("authorized_keys"), allowed.public_key().0 + "\n").unwrap();
         fs::set_permissions(path("authorized_keys"), fs::Permissions::from_mode(0o644)).unwrap();
         let config = format!(
-            "HostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
+            "{extra}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
-             LogLevel VERBOSE\n{extra}\n",
+             LogLevel VERBOSE\n",
             path("host_key"),
             path("authorized_keys")
         );
