@@ -240,6 +240,11 @@ impl PoolState {
         })
     }
 
+    /// The configured name of a worker's type.
+    pub fn instance_type(&self, id: &InstanceId) -> Option<InstanceTypeName> {
+        self.workers.get(id).map(|worker| worker.type_name.clone())
+    }
+
     /// p17: every worker and every create in flight, by id; creates first.
     pub fn instances(&self) -> Vec<InstanceView> {
         let creates = self.creates.values().filter(|create| create.instance.is_none()).map(|pending| {

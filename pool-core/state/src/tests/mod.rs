@@ -1,1 +1,10 @@
-
+mod defaults;
+mod fixtures;
+mod harness;
+mod parity_creates;
+mod parity_holdoffs;
+mod parity_jobs;
+mod parity_operations;
+mod parity_probes;
+mod parity_rules;
+mod parity_states;
