@@ -213,11 +213,15 @@ impl PoolState {
 
     /// A run is known to go on.
     fn is_running(&mut self, id: &InstanceId, job: &JobId) {
-        let now = self.now;
-        let Some(run) = self.workers.get_mut(id).and_then(|w| w.runs.get_mut(job)) else { return };
-        if std::mem::replace(&mut run.certainty, Certainty::Running) != Certainty::Running
-            && let Some((waited, asked)) = run.waited.take()
-        {
+        let (now, seq) = (self.now, self.seq);
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let Some(run) = worker.runs.get_mut(job) else { return };
+        if std::mem::replace(&mut run.certainty, Certainty::Running) == Certainty::Running {
+            return;
+        }
+        // The runner may have made a list that is still on its way before it started the run.
+        worker.runs_changed = seq;
+        if let Some((waited, asked)) = run.waited.take() {
             self.emit(Effect::Observe(Observation::TimeToStart(waited + now.since(asked))));
         }
         self.notify();

@@ -151,3 +151,15 @@ fn p36_a_booting_worker_is_probed_early_with_back_off() {
         assert!((expected..=expected * 1.1 + 0.02).contains(pause), "{pauses:?}");
     }
 }
+
+/// The runner made its list, then started the job and said so, and only then did the list arrive.
+#[test]
+fn p34_a_probe_that_began_before_a_start_was_confirmed_does_not_take_the_job_away() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.try_start("i-1", run("job-1"), half()).unwrap();
+    let probe = w.begin_probe("i-1");
+    w.start_answered("i-1", run("job-1"), StartAnswer::Started);
+    w.probed("i-1", probe, true, found(Vec::new()));
+    assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
+}
