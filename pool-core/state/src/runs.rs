@@ -113,6 +113,7 @@ impl PoolState {
         let Some(ended) = self.ended.remove(job) else { return false };
         self.forget_run(&ended.instance, ended.run);
         self.notify();
+        self.pump_calls();
         true
     }
 

@@ -181,3 +181,22 @@ fn p44_one_save_is_in_flight_per_instance() {
     }
     assert!(w.take_saves().is_empty(), "each has one in flight");
 }
+
+#[test]
+fn p37_an_instance_of_a_type_no_longer_configured_is_kept_drained_and_its_jobs_finish() {
+    let mut w = World::new();
+    let all = [w.instance("i-1", "retired")];
+    w.list(&all);
+    assert_eq!(w.behavior("i-1"), IdleBehavior::Drain);
+    assert_eq!(w.view("i-1").unwrap().instance_type, name("retired"));
+    assert_eq!(w.unallocated("retired"), 0);
+    w.probe("i-1", vec![running("job-1")]);
+    assert_eq!(w.phase("i-1"), Some(Phase::Running));
+    assert_eq!(w.try_start("i-1", run("job-2"), half()), Err(StartRefusal::NoRoom(id("i-1"))));
+    w.advance(secs(500));
+    assert!(w.destroyed().is_empty());
+    w.run_ended("i-1", run("job-1"));
+    assert!(w.destroyed().is_empty(), "the output was not fetched");
+    w.forget("job-1");
+    assert_eq!(w.destroyed(), ["i-1"]);
+}
