@@ -118,7 +118,9 @@ impl PoolState {
     }
 
     fn forget_run(&mut self, id: &InstanceId, run: RunId) {
+        let seq = self.seq;
         if let Some(worker) = self.workers.get_mut(id) {
+            worker.runs_changed = seq;
             worker.unfetched.remove(&run);
             worker.forgetting.insert(run.clone());
             self.emit(Effect::Forget { instance: id.clone(), run });
@@ -127,8 +129,12 @@ impl PoolState {
     }
 
     pub(crate) fn on_forgotten(&mut self, id: &InstanceId, run: &RunId) {
-        if let Some(worker) = self.workers.get_mut(id) {
-            worker.forgetting.remove(run);
+        let seq = self.seq;
+        if let Some(worker) = self.workers.get_mut(id)
+            && worker.forgetting.remove(run)
+        {
+            // A list that began before may still have it.
+            worker.runs_changed = seq;
         }
     }
 

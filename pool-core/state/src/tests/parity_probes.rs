@@ -163,3 +163,16 @@ fn p34_a_probe_that_began_before_a_start_was_confirmed_does_not_take_the_job_awa
     w.probed("i-1", probe, true, found(Vec::new()));
     assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
 }
+
+#[test]
+fn p34_a_probe_that_began_before_an_end_was_forgotten_does_not_bring_the_end_back() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.running_job("i-1", "job-1");
+    w.run_ended("i-1", run("job-1"));
+    let probe = w.begin_probe("i-1");
+    w.forget("job-1");
+    w.event(crate::Event::Forgotten { instance: id("i-1"), run: run("job-1") });
+    w.probed("i-1", probe, true, found(vec![ended("job-1")]));
+    assert_eq!(w.pool.job(&job("job-1")), None);
+}
