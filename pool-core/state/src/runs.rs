@@ -183,6 +183,7 @@ impl PoolState {
         let Some(run) = self.take_run(id, job) else { return };
         self.record_end(id, run.id, end);
         self.retire_if_due(id);
+        self.shut_down_if_given_up(id);
     }
 
     fn record_end(&mut self, id: &InstanceId, run: RunId, end: JobEnd) {

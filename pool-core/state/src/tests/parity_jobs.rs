@@ -291,3 +291,15 @@ fn p41_a_job_that_ended_while_no_process_watched_is_shown_until_it_is_forgotten(
     assert!(w.forget("job-1"));
     assert_eq!(w.take_forgets(), [(id("i-1"), run("job-1"))]);
 }
+
+#[test]
+fn p28_a_job_that_ends_at_last_leaves_only_the_others_to_be_given_up() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.running_job("i-1", "job-1");
+    w.running_job("i-1", "job-2");
+    w.kill("job-1");
+    let_pass_with_probes(&mut w, 200, &["job-1", "job-2"]);
+    w.run_ended("i-1", run("job-2"));
+    assert_eq!(w.view("i-1").unwrap().shutdown, Some(ShutdownReason::JobsGivenUp));
+}
