@@ -1,0 +1,123 @@
+//! What every caller needs around a driver, written once: default tags, tag filter, counters, time limits.
+
+use crate::metrics::Metrics;
+use pool_api::{
+    BoxCloudError, CreateRequest, Effect as CallEffect, ErrorKind, Instance, InstanceId, InstanceSet, Tags,
+};
+use pool_state::{CallKind, Failure};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// An instance set with what the pool adds to each call.
+pub(crate) struct Cloud {
+    driver: Arc<dyn InstanceSet>,
+    /// Tags on every create and in every filter: whose instances these are.
+    tags: Tags,
+    time_limit: Duration,
+    metrics: Arc<Metrics>,
+    /// The newest description of each instance, to act on it.
+    instances: Mutex<BTreeMap<InstanceId, Arc<dyn Instance>>>,
+}
+
+impl Cloud {
+    pub(crate) fn new(
+        driver: Arc<dyn InstanceSet>,
+        tags: Tags,
+        time_limit: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { driver, tags, time_limit, metrics, instances: Mutex::default() }
+    }
+
+    /// Creates an instance that carries the default tags too.
+    pub(crate) async fn create(&self, mut request: CreateRequest) -> Result<Arc<dyn Instance>, Failure> {
+        let mut tags = self.tags.clone();
+        tags.extend(&request.tags);
+        request.tags = tags;
+        let instance = self.call(CallKind::Create, self.driver.create(request)).await?;
+        self.known().insert(instance.id().clone(), instance.clone());
+        Ok(instance)
+    }
+
+    /// Lists the instances that carry the default tags, and no others, whatever the driver returns.
+    pub(crate) async fn instances(&self) -> Result<Vec<Arc<dyn Instance>>, Failure> {
+        let mut instances = self.call(CallKind::List, self.driver.instances(&self.tags)).await?;
+        instances.retain(|instance| instance.tags().matches(&self.tags));
+        let mut known = self.known();
+        for instance in &instances {
+            known.insert(instance.id().clone(), instance.clone());
+        }
+        Ok(instances)
+    }
+
+    /// Destroys an instance; one that is not known is gone.
+    pub(crate) async fn destroy(&self, id: &InstanceId) -> Result<(), Failure> {
+        let Some(instance) = self.instance(id) else { return Ok(()) };
+        match self.call(CallKind::Destroy, instance.destroy()).await {
+            Err(failure) if is_not_found(&failure) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(crate) async fn set_tags(&self, id: &InstanceId, tags: &Tags) -> Result<(), Failure> {
+        let Some(instance) = self.instance(id) else {
+            return Err(not_found("the instance is not known any longer"));
+        };
+        self.call(CallKind::SetTags, instance.set_tags(tags)).await
+    }
+
+    /// The newest description of an instance.
+    pub(crate) fn instance(&self, id: &InstanceId) -> Option<Arc<dyn Instance>> {
+        self.known().get(id).cloned()
+    }
+
+    pub(crate) fn forget(&self, id: &InstanceId) {
+        self.known().remove(id);
+    }
+
+    /// Forgets the descriptions of instances that are no workers.
+    pub(crate) fn retain(&self, ids: &BTreeSet<InstanceId>) {
+        self.known().retain(|id, _| ids.contains(id));
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.driver.stop().await;
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<InstanceId, Arc<dyn Instance>>> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call<T>(
+        &self,
+        kind: CallKind,
+        call: impl Future<Output = Result<T, BoxCloudError>>,
+    ) -> Result<T, Failure> {
+        let result = match tokio::time::timeout(self.time_limit, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                tracing::debug!(%kind, error = &error as &dyn std::error::Error, "call to the cloud failed");
+                Err(Failure::from(&error))
+            }
+            Err(_) => Err(Failure::lost(format!("no answer within {:?}", self.time_limit))),
+        };
+        self.metrics.count_call(kind, result.is_err());
+        result
+    }
+}
+
+fn is_not_found(failure: &Failure) -> bool {
+    failure.class == pool_state::FailureClass::Other(ErrorKind::NotFound)
+}
+
+fn not_found(message: &str) -> Failure {
+    Failure {
+        class: pool_state::FailureClass::Other(ErrorKind::NotFound),
+        effect: CallEffect::NotDone,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,390 @@
+//! What an operator configures, and what is wrong with it.
+
+use config::{Config, File, FileFormat};
+use pool_api::{ImageId, InstanceSetId, InstanceType};
+use pool_state::Settings;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fmt, path::Path, time::Duration};
+
+/// A pool's configuration. Durations are written as people write them (`90s`, `1h 30m`), and so are sizes
+/// (`4 GiB`). Unknown fields are errors.
+///
+/// ```
+/// let config = pool_core::PoolConfig::from_toml(
+///     r#"
+///     instance_set = "nightly"
+///     timeout_idle = "2m"
+///
+///     [[instance_types]]
+///     name = "small"
+///     provider_type = "t3.small"
+///     vcpus = 2
+///     memory = "2 GiB"
+///     price = 0.0208
+///     "#,
+/// )?;
+/// assert_eq!(config.instance_types[0].name.as_str(), "small");
+/// # Ok::<(), pool_core::ConfigError>(())
+/// ```
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Tells this pool's instances from all others in the account.
+    pub instance_set: InstanceSetId,
+    /// What the names of the pool's tags begin with. Default: `pool-`.
+    #[serde(default = "default_tag_prefix")]
+    pub tag_prefix: String,
+    /// The types of instance on offer.
+    pub instance_types: Vec<InstanceType>,
+    /// What instances boot from whose type names no image. Default: the driver's.
+    #[serde(default)]
+    pub image: Option<ImageId>,
+    /// A shell script that each instance runs once when it first boots, after it has stored its secret.
+    #[serde(default)]
+    pub init_command: String,
+    /// A command that succeeds once an instance has booted. Default: `true`.
+    #[serde(default = "default_boot_probe_command")]
+    pub boot_probe_command: String,
+    /// A create, list, destroy or saving of tags that has not ended by then counts as lost. Default: 15 min, as
+    /// providers' own operations take minutes.
+    #[serde(default = "default_cloud_call_timeout", with = "humantime_serde")]
+    pub cloud_call_timeout: Duration,
+    /// A worker that no pool has talked to for this long, without a job and not held, ends itself. Default: 1 h.
+    #[serde(default = "default_timeout_orphan", with = "humantime_serde")]
+    pub timeout_orphan: Duration,
+    /// How often the metrics are brought up to date between scrapes, at most. Default: 1 s.
+    #[serde(default = "default_metrics_interval", with = "humantime_serde")]
+    pub metrics_interval: Duration,
+
+    /// See [`Settings::sync_interval`].
+    #[serde(default = "defaults::sync_interval", with = "humantime_serde")]
+    pub sync_interval: Duration,
+    /// See [`Settings::probe_interval`].
+    #[serde(default = "defaults::probe_interval", with = "humantime_serde")]
+    pub probe_interval: Duration,
+    /// See [`Settings::max_probes_per_second`].
+    #[serde(default = "defaults::max_probes_per_second")]
+    pub max_probes_per_second: u32,
+    /// See [`Settings::timeout_idle`].
+    #[serde(default = "defaults::timeout_idle", with = "humantime_serde")]
+    pub timeout_idle: Duration,
+    /// See [`Settings::timeout_booting`].
+    #[serde(default = "defaults::timeout_booting", with = "humantime_serde")]
+    pub timeout_booting: Duration,
+    /// See [`Settings::timeout_probe`].
+    #[serde(default = "defaults::timeout_probe", with = "humantime_serde")]
+    pub timeout_probe: Duration,
+    /// See [`Settings::timeout_shutdown`].
+    #[serde(default = "defaults::timeout_shutdown", with = "humantime_serde")]
+    pub timeout_shutdown: Duration,
+    /// See [`Settings::timeout_term`].
+    #[serde(default = "defaults::timeout_term", with = "humantime_serde")]
+    pub timeout_term: Duration,
+    /// See [`Settings::timeout_signal`].
+    #[serde(default = "defaults::timeout_signal", with = "humantime_serde")]
+    pub timeout_signal: Duration,
+    /// See [`Settings::timeout_stale_run_lock`].
+    #[serde(default = "defaults::timeout_stale_run_lock", with = "humantime_serde")]
+    pub timeout_stale_run_lock: Duration,
+    /// See [`Settings::quota_error_ttl`].
+    #[serde(default = "defaults::quota_error_ttl", with = "humantime_serde")]
+    pub quota_error_ttl: Duration,
+    /// See [`Settings::capacity_error_ttl`].
+    #[serde(default = "defaults::capacity_error_ttl", with = "humantime_serde")]
+    pub capacity_error_ttl: Duration,
+    /// See [`Settings::max_cloud_ops_per_second`].
+    #[serde(default = "defaults::max_cloud_ops_per_second")]
+    pub max_cloud_ops_per_second: u32,
+    /// See [`Settings::max_concurrent_instance_create_ops`].
+    #[serde(default = "defaults::max_concurrent_instance_create_ops")]
+    pub max_concurrent_instance_create_ops: u32,
+    /// See [`Settings::max_instances`].
+    #[serde(default = "defaults::max_instances")]
+    pub max_instances: u32,
+}
+
+fn default_tag_prefix() -> String {
+    "pool-".to_owned()
+}
+
+fn default_boot_probe_command() -> String {
+    "true".to_owned()
+}
+
+const fn default_cloud_call_timeout() -> Duration {
+    Duration::from_secs(15 * 60)
+}
+
+const fn default_timeout_orphan() -> Duration {
+    Duration::from_secs(60 * 60)
+}
+
+const fn default_metrics_interval() -> Duration {
+    Duration::from_secs(1)
+}
+
+/// The defaults of pool-state, one function each, as serde wants them.
+mod defaults {
+    use pool_state::Settings;
+    use std::time::Duration;
+
+    macro_rules! from_settings {
+        ($($field:ident: $type:ty),* $(,)?) => {
+            $(pub(super) fn $field() -> $type {
+                Settings::default().$field
+            })*
+        };
+    }
+    from_settings! {
+        sync_interval: Duration,
+        probe_interval: Duration,
+        max_probes_per_second: u32,
+        timeout_idle: Duration,
+        timeout_booting: Duration,
+        timeout_probe: Duration,
+        timeout_shutdown: Duration,
+        timeout_term: Duration,
+        timeout_signal: Duration,
+        timeout_stale_run_lock: Duration,
+        quota_error_ttl: Duration,
+        capacity_error_ttl: Duration,
+        max_cloud_ops_per_second: u32,
+        max_concurrent_instance_create_ops: u32,
+        max_instances: u32,
+    }
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldProblem {
+    /// The field, as a path.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read: a syntax error, an unknown field, a value of the wrong type.
+    #[error("{place} is not a valid configuration: {problem}")]
+    Unreadable {
+        /// The file, or "the text".
+        place: String,
+        /// What is wrong, with the field's name.
+        problem: String,
+    },
+    /// It can be read, but makes no sense. All that is wrong is listed.
+    #[error("{}", list(.0))]
+    Invalid(Vec<FieldProblem>),
+}
+
+fn list(problems: &[FieldProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads any configuration type from a TOML text, with errors that name the field.
+///
+/// # Errors
+/// [`ConfigError::Unreadable`].
+pub fn read_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    read(File::from_str(text, FileFormat::Toml), "the text")
+}
+
+/// Reads any configuration type from a TOML file, with errors that name the field.
+///
+/// # Errors
+/// [`ConfigError::Unreadable`].
+pub fn read_toml_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    // Read here, for the plain error of a file that is not there.
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { place: place.clone(), problem: error.to_string() })?;
+    read(File::from_str(&text, FileFormat::Toml), &place)
+}
+
+fn read<T, S, F>(source: File<S, F>, place: &str) -> Result<T, ConfigError>
+where
+    T: serde::de::DeserializeOwned,
+    File<S, F>: config::Source + Send + Sync + 'static,
+{
+    let unreadable = |error: &config::ConfigError| ConfigError::Unreadable {
+        place: place.to_owned(),
+        problem: error.to_string(),
+    };
+    let config = Config::builder().add_source(source).build().map_err(|e| unreadable(&e))?;
+    config.try_deserialize().map_err(|e| unreadable(&e))
+}
+
+impl PoolConfig {
+    /// A configuration with nothing but what has no default.
+    pub fn new(instance_set: InstanceSetId, instance_types: Vec<InstanceType>) -> Self {
+        let settings = Settings::default();
+        Self {
+            instance_set,
+            tag_prefix: default_tag_prefix(),
+            instance_types,
+            image: None,
+            init_command: String::new(),
+            boot_probe_command: default_boot_probe_command(),
+            cloud_call_timeout: default_cloud_call_timeout(),
+            timeout_orphan: default_timeout_orphan(),
+            metrics_interval: default_metrics_interval(),
+            sync_interval: settings.sync_interval,
+            probe_interval: settings.probe_interval,
+            max_probes_per_second: settings.max_probes_per_second,
+            timeout_idle: settings.timeout_idle,
+            timeout_booting: settings.timeout_booting,
+            timeout_probe: settings.timeout_probe,
+            timeout_shutdown: settings.timeout_shutdown,
+            timeout_term: settings.timeout_term,
+            timeout_signal: settings.timeout_signal,
+            timeout_stale_run_lock: settings.timeout_stale_run_lock,
+            quota_error_ttl: settings.quota_error_ttl,
+            capacity_error_ttl: settings.capacity_error_ttl,
+            max_cloud_ops_per_second: settings.max_cloud_ops_per_second,
+            max_concurrent_instance_create_ops: settings.max_concurrent_instance_create_ops,
+            max_instances: settings.max_instances,
+        }
+    }
+
+    /// Reads and [validates](Self::validate) a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = read_toml(text)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what types alone cannot say.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let mut wrong = |field: String, problem: &str| {
+            problems.push(FieldProblem { field, problem: problem.to_owned() });
+        };
+        if self.instance_types.is_empty() {
+            wrong("instance_types".into(), "there is none: add at least one");
+        }
+        let mut names = BTreeSet::new();
+        for (index, instance_type) in self.instance_types.iter().enumerate() {
+            let field = |name: &str| format!("instance_types[{index}].{name}");
+            if !names.insert(&instance_type.name) {
+                let problem =
+                    format!("{:?} is the name of an earlier type too: give each its own", instance_type.name);
+                wrong(field("name"), &problem);
+            }
+            if instance_type.vcpus.as_millis() == 0 {
+                wrong(field("vcpus"), "must be more than 0");
+            }
+            if instance_type.memory.0 == 0 {
+                wrong(field("memory"), "must be more than 0");
+            }
+        }
+        let positive = [
+            ("sync_interval", self.sync_interval),
+            ("probe_interval", self.probe_interval),
+            ("timeout_booting", self.timeout_booting),
+            ("timeout_probe", self.timeout_probe),
+            ("timeout_shutdown", self.timeout_shutdown),
+            ("timeout_signal", self.timeout_signal),
+            ("cloud_call_timeout", self.cloud_call_timeout),
+            ("timeout_orphan", self.timeout_orphan),
+            ("metrics_interval", self.metrics_interval),
+        ];
+        for (field, value) in positive {
+            if value.is_zero() {
+                wrong(field.into(), "must be more than 0");
+            }
+        }
+        if self.boot_probe_command.trim().is_empty() {
+            wrong("boot_probe_command".into(), "must not be empty: use `true` if there is nothing to check");
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+        if self.tag_prefix.len() > 64 || !self.tag_prefix.chars().all(plain) {
+            wrong("tag_prefix".into(), "must be at most 64 of A-Z a-z 0-9 - _ . / :");
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
+    /// The limits and intervals, as pool-state takes them.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            sync_interval: self.sync_interval,
+            probe_interval: self.probe_interval,
+            max_probes_per_second: self.max_probes_per_second,
+            timeout_idle: self.timeout_idle,
+            timeout_booting: self.timeout_booting,
+            timeout_probe: self.timeout_probe,
+            timeout_shutdown: self.timeout_shutdown,
+            timeout_term: self.timeout_term,
+            timeout_signal: self.timeout_signal,
+            timeout_stale_run_lock: self.timeout_stale_run_lock,
+            quota_error_ttl: self.quota_error_ttl,
+            capacity_error_ttl: self.capacity_error_ttl,
+            max_cloud_ops_per_second: self.max_cloud_ops_per_second,
+            max_concurrent_instance_create_ops: self.max_concurrent_instance_create_ops,
+            max_instances: self.max_instances,
+            ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "instance_set = 'a'\n[[instance_types]]\nname = 's'\nprovider_type = 't'\nvcpus = 1\nmemory = '1 GiB'\nprice = 0.5\n";
+
+    #[test]
+    fn each_mistake_is_an_error_that_names_its_field() {
+        let twice = GOOD.split_once('\n').unwrap().1;
+        let cases: [(String, &[&str]); 10] = [
+            (format!("sync_intervall = '1m'\n{GOOD}"), &["sync_intervall"]),
+            (format!("max_instances = 'many'\n{GOOD}"), &["max_instances"]),
+            (format!("timeout_idle = '5 parsecs'\n{GOOD}"), &["timeout_idle"]),
+            (format!("{GOOD}{twice}"), &["instance_types[1].name", "\"s\""]),
+            (GOOD.replace("0.5", "-0.5"), &["price", "-0.5"]),
+            (GOOD.replace("'1 GiB'", "'one'"), &["memory"]),
+            (GOOD.replace("instance_set = 'a'", "instance_set = 'a b'"), &["instance set id", "a b"]),
+            (format!("probe_interval = '0s'\n{GOOD}"), &["probe_interval"]),
+            (format!("boot_probe_command = ''\n{GOOD}"), &["boot_probe_command"]),
+            ("instance_set = 'a'\ninstance_types = []".into(), &["instance_types"]),
+        ];
+        for (text, expected) in cases {
+            let error = PoolConfig::from_toml(&text).unwrap_err().to_string();
+            for part in expected {
+                assert!(error.contains(part), "{part:?} is not in: {error}\nof {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let text = format!("sync_interval = '0s'\nprobe_interval = '0s'\ntag_prefix = 'a b'\n{GOOD}");
+        let Err(ConfigError::Invalid(problems)) = PoolConfig::from_toml(&text) else {
+            panic!("it was taken")
+        };
+        let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["sync_interval", "probe_interval", "tag_prefix"]);
+    }
+
+    #[test]
+    fn p01_defaults_are_those_of_pool_state_and_can_be_overridden() {
+        let config = PoolConfig::from_toml(GOOD).unwrap();
+        assert_eq!(config.settings(), Settings::default());
+        assert_eq!(config, PoolConfig::new(config.instance_set.clone(), config.instance_types.clone()));
+        let other = PoolConfig::from_toml(&format!("timeout_idle = '7m'\n{GOOD}")).unwrap();
+        assert_eq!(other.settings().timeout_idle, Duration::from_secs(420));
+    }
+}

@@ -1,0 +1,114 @@
+//! The runner program that workers get.
+
+use bytes::Bytes;
+use pool_api::Architecture;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+
+/// Where the runner program comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunnerSource {
+    /// A file for each architecture, copied to the workers.
+    Files(BTreeMap<Architecture, PathBuf>),
+    /// The running program itself, which must have called
+    /// [`run_as_runner_if_asked`](crate::run_as_runner_if_asked) first thing in its `main`.
+    #[cfg(feature = "runner")]
+    ThisProgram,
+    /// Installed on the workers already, at this path.
+    Installed(String),
+}
+
+impl RunnerSource {
+    /// One file, for workers of this machine's kind (x86_64).
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::Files([(Architecture::X86_64, path.into())].into())
+    }
+}
+
+/// The runner program cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RunnerError {
+    /// Its file cannot be read.
+    #[error("the runner program {path} cannot be read: build it, or configure where it is")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// No file is configured for a type's architecture.
+    #[error("no runner program is configured for {0} workers")]
+    NoneFor(Architecture),
+    /// This program does not know how to be a runner.
+    #[error(
+        "this program cannot serve as the runner: it must call pool_core::run_as_runner_if_asked() first thing in \
+         main, or a runner program must be configured"
+    )]
+    NotARunner,
+}
+
+/// The runner program of one architecture, ready to be deployed.
+#[derive(Clone, Debug)]
+pub(crate) enum RunnerProgram {
+    /// To be copied.
+    Copy {
+        /// What.
+        bytes: Bytes,
+        /// Its SHA-256, in hexadecimal digits.
+        hash: String,
+    },
+    /// There already.
+    Installed(String),
+}
+
+impl RunnerSource {
+    /// Loads the program for an architecture. Reads the file each time: it may have been replaced.
+    pub(crate) fn load(&self, architecture: Architecture) -> Result<RunnerProgram, RunnerError> {
+        let path = match self {
+            Self::Installed(path) => return Ok(RunnerProgram::Installed(path.clone())),
+            Self::Files(files) => {
+                files.get(&architecture).cloned().ok_or(RunnerError::NoneFor(architecture))?
+            }
+            #[cfg(feature = "runner")]
+            Self::ThisProgram if !pool_runner::can_run_self() => return Err(RunnerError::NotARunner),
+            // Not current_exe(): its path may have been replaced since the program started.
+            #[cfg(feature = "runner")]
+            Self::ThisProgram => PathBuf::from("/proc/self/exe"),
+        };
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let hash = hex::encode(Sha256::digest(&bytes));
+                Ok(RunnerProgram::Copy { bytes: bytes.into(), hash })
+            }
+            Err(error) => Err(RunnerError::Unreadable { path, source: Arc::new(error) }),
+        }
+    }
+
+    /// Changes when the program's file does.
+    pub(crate) fn version(&self, architecture: Architecture) -> Option<(u64, std::time::SystemTime)> {
+        let Self::Files(files) = self else { return None };
+        let metadata = std::fs::metadata(files.get(&architecture)?).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }
+
+    /// Whether it could be loaded, without reading all of it.
+    pub(crate) fn check(&self, architecture: Architecture) -> Result<(), RunnerError> {
+        match self {
+            Self::Files(files) => {
+                let path = files.get(&architecture).ok_or(RunnerError::NoneFor(architecture))?;
+                let open = || {
+                    let metadata = std::fs::File::open(path)?.metadata()?;
+                    if metadata.is_file() { Ok(()) } else { Err(io::Error::other("it is not a file")) }
+                };
+                open()
+                    .map_err(|error| RunnerError::Unreadable { path: path.clone(), source: Arc::new(error) })
+            }
+            #[cfg(feature = "runner")]
+            Self::ThisProgram if !pool_runner::can_run_self() => Err(RunnerError::NotARunner),
+            #[cfg(feature = "runner")]
+            Self::ThisProgram => Ok(()),
+            Self::Installed(_) => Ok(()),
+        }
+    }
+}
