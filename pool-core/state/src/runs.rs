@@ -423,12 +423,19 @@ impl PoolState {
             self.timers.set(Timer::Kill(job.clone()), next);
             return;
         }
-        kill.given_up = true;
+        let first = !std::mem::replace(&mut kill.given_up, true);
         let run = run.clone();
-        self.emit(Effect::Report(Notice::GaveUp { run, instance: id.clone() }));
-        let behavior = self.workers.get(&id).map(|w| w.idle_behavior);
-        if behavior == Some(IdleBehavior::Run) {
-            self.change_idle_behavior(&id, IdleBehavior::Drain);
+        if first {
+            self.emit(Effect::Report(Notice::GaveUp { run, instance: id.clone() }));
+        }
+        match self.workers.get(&id).map(|w| w.idle_behavior) {
+            Some(IdleBehavior::Run) => self.change_idle_behavior(&id, IdleBehavior::Drain),
+            // Not while it is held: it is drained when that ends.
+            Some(IdleBehavior::Hold) => {
+                self.send_kill(job);
+                self.timers.set(Timer::Kill(job.clone()), now + every);
+            }
+            Some(IdleBehavior::Drain) | None => {}
         }
         self.shut_down_if_given_up(&id);
     }

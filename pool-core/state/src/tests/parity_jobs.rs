@@ -303,3 +303,21 @@ fn p28_a_job_that_ends_at_last_leaves_only_the_others_to_be_given_up() {
     w.run_ended("i-1", run("job-2"));
     assert_eq!(w.view("i-1").unwrap().shutdown, Some(ShutdownReason::JobsGivenUp));
 }
+
+#[test]
+fn p15_a_held_worker_is_not_drained_and_is_once_it_is_held_no_longer() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.running_job("i-1", "job-1");
+    w.kill("job-1");
+    w.set_behavior("i-1", IdleBehavior::Hold);
+    let_pass_with_probes(&mut w, 600, &["job-1"]);
+    assert_eq!(w.behavior("i-1"), IdleBehavior::Hold);
+    assert_eq!(w.phase("i-1"), Some(Phase::Running));
+    assert!(w.destroyed().is_empty());
+    let given_up = |n: &Notice| matches!(n, Notice::GaveUp { .. });
+    assert_eq!(w.take_notices().iter().filter(|n| given_up(n)).count(), 1);
+    w.set_behavior("i-1", IdleBehavior::Run);
+    w.advance(secs(5));
+    assert_eq!(w.view("i-1").unwrap().shutdown, Some(ShutdownReason::JobsGivenUp));
+}
