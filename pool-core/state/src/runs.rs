@@ -273,15 +273,20 @@ impl PoolState {
 
     /// p34, p40, p41: takes over what a runner lists, unless the worker has changed since the list began.
     pub(crate) fn apply_run_list(&mut self, id: &InstanceId, list: RunList, began: Began) {
+        self.apply_runs(id, list.runs, began);
+        // After the runs: they are not to be lost because their worker is drained.
         if let Some(reason) = list.broken {
             self.on_broken(id, reason);
         }
+    }
+
+    fn apply_runs(&mut self, id: &InstanceId, runs: Vec<RunReport>, began: Began) {
         let Some(worker) = self.workers.get(id) else { return };
         if began.seq < worker.runs_changed {
             return;
         }
         let ours: Vec<RunReport> =
-            list.runs.into_iter().filter(|report| report.instance_set == self.setup.instance_set).collect();
+            runs.into_iter().filter(|report| report.instance_set == self.setup.instance_set).collect();
         let listed: BTreeSet<RunId> = ours.iter().map(|report| report.run.clone()).collect();
         let mut stale = BTreeSet::new();
         for report in ours {

@@ -200,3 +200,14 @@ fn p37_an_instance_of_a_type_no_longer_configured_is_kept_drained_and_its_jobs_f
     w.forget("job-1");
     assert_eq!(w.destroyed(), ["i-1"]);
 }
+
+#[test]
+fn p39_a_worker_that_lists_a_job_and_itself_as_broken_keeps_the_job() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    let probe = w.begin_probe("i-1");
+    let list = RunList { runs: vec![running("job-1")], broken: Some("bad disk".to_owned()) };
+    w.probed("i-1", probe, true, Ok(list));
+    assert_eq!((w.phase("i-1"), w.behavior("i-1")), (Some(Phase::Running), IdleBehavior::Drain));
+    assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
+}
