@@ -298,7 +298,7 @@ impl PoolState {
                 }
             }
         }
-        self.note_stale(id, stale);
+        self.note_stale(id, stale, began);
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.forgetting.retain(|run| listed.contains(run));
         worker.strays.retain(|run| listed.contains(run));
@@ -354,7 +354,9 @@ impl PoolState {
         self.reindex(id);
     }
 
-    fn note_stale(&mut self, id: &InstanceId, stale: BTreeSet<RunId>) {
+    /// p39: a run whose record a second list, begun `timeout_stale_run_lock` after the first came, still shows as
+    /// stale.
+    fn note_stale(&mut self, id: &InstanceId, stale: BTreeSet<RunId>, list: Began) {
         let now = self.now;
         let timeout = self.settings().timeout_stale_run_lock;
         let Some(worker) = self.workers.get_mut(id) else { return };
@@ -362,25 +364,19 @@ impl PoolState {
         for run in stale {
             worker.stale.entry(run).or_insert(now);
         }
-        if !worker.stale.is_empty() {
-            self.timers.set_no_later(Timer::StaleRun(id.clone()), now + timeout);
+        let overdue = worker.stale.iter().find(|(_, since)| list.at >= **since + timeout);
+        if let Some((run, _)) = overdue {
+            let reason = format!("the record of run {run} cannot be read");
+            self.on_broken(id, reason);
+        } else if let Some(first) = worker.stale.values().min() {
+            self.timers.set(Timer::StaleRun(id.clone()), *first + timeout);
         }
     }
 
-    /// p39: a stale run that a second list, `timeout_stale_run_lock` after the first, still shows.
+    /// A list is wanted that can tell whether what was stale still is.
     pub(crate) fn check_stale(&mut self, id: &InstanceId) {
-        let now = self.now;
-        let timeout = self.settings().timeout_stale_run_lock;
-        let Some(worker) = self.workers.get(id) else { return };
-        let Some((run, since)) = worker.stale.iter().min_by_key(|(_, since)| **since) else { return };
-        if now < *since + timeout {
-            self.timers.set(Timer::StaleRun(id.clone()), *since + timeout);
-        } else if worker.probed.is_some_and(|probed| probed >= *since + timeout) {
-            self.on_broken(id, format!("the record of run {run} cannot be read"));
-        } else {
-            // The list that showed it is old by now: ask again, and judge by the answer.
+        if self.workers.get(id).is_some_and(|worker| !worker.stale.is_empty()) {
             self.probe_soon(id);
-            self.timers.set(Timer::StaleRun(id.clone()), now + timeout);
         }
     }
 

@@ -211,3 +211,19 @@ fn p39_a_worker_that_lists_a_job_and_itself_as_broken_keeps_the_job() {
     assert_eq!((w.phase("i-1"), w.behavior("i-1")), (Some(Phase::Running), IdleBehavior::Drain));
     assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
 }
+
+#[test]
+fn p39_a_run_record_that_is_still_stale_after_its_time_counts_as_broken() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.probe("i-1", vec![stale("job-1")]);
+    w.advance(millis(4_999));
+    w.probe("i-1", vec![stale("job-1")]);
+    assert_eq!(w.view("i-1").unwrap().broken, None);
+    w.advance(millis(1));
+    w.probe("i-1", vec![stale("job-1")]);
+    w.advance(secs(1));
+    let broken = w.view("i-1").unwrap().broken.unwrap();
+    assert!(broken.contains("job-1"), "{broken}");
+    assert_eq!(w.behavior("i-1"), IdleBehavior::Drain);
+}
