@@ -157,13 +157,27 @@ fn join(stream: &UnixStream) -> Result<(), RunnerError> {
     let mut to_daemon = stream.try_clone().map_err(clone("use the connection"))?;
     thread::spawn(move || {
         // Whichever way this ends, there is no more input; the daemon then ends the session.
-        let _ = io::copy(&mut input, &mut to_daemon);
+        let _ = copy(&mut input, &mut to_daemon);
         let _ = to_daemon.shutdown(Shutdown::Write);
     });
     let mut from_daemon = stream;
-    match io::copy(&mut from_daemon, &mut output) {
-        Ok(_) => Ok(()),
+    match copy(&mut from_daemon, &mut output) {
+        Ok(()) => Ok(()),
         Err(error) if is_gone(&error) => Ok(()),
         Err(source) => Err(RunnerError::System { what: "copy from the daemon", source }),
+    }
+}
+
+/// Passes on what comes, as it comes. Not `std::io::copy`: that splices a socket into a pipe, and the kernel then
+/// may keep the last bytes until more come.
+fn copy(from: &mut impl io::Read, to: &mut impl io::Write) -> io::Result<()> {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(&bytes[..length])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
