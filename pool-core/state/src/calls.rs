@@ -165,6 +165,7 @@ impl PoolState {
         }
         worker.tags.in_flight = Some(op);
         worker.tags.wanted = false;
+        self.timers.clear(&Timer::SaveTags(id.clone()));
         self.calls.push(op, Call::SetTags(id.clone()));
         self.pump_calls();
     }

@@ -227,3 +227,17 @@ fn p39_a_run_record_that_is_still_stale_after_its_time_counts_as_broken() {
     assert!(broken.contains("job-1"), "{broken}");
     assert_eq!(w.behavior("i-1"), IdleBehavior::Drain);
 }
+
+#[test]
+fn p44_after_a_failed_save_a_list_and_the_timer_make_one_save_together() {
+    let mut w = World::new();
+    let all = [w.idle_worker("i-1", SMALL)];
+    w.set_behavior("i-1", IdleBehavior::Hold);
+    let (op, ..) = w.take_saves().pop().unwrap();
+    w.call_failed(op, other());
+    w.list(&all);
+    let (op, ..) = w.take_saves().pop().unwrap();
+    w.advance(secs(11));
+    w.event(Event::CallDone { op });
+    assert!(w.take_saves().is_empty());
+}
