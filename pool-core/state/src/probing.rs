@@ -78,12 +78,13 @@ impl PoolState {
             (Ok(()), Ok(_)) => None,
             (Err(reason), _) | (_, Err(reason)) => Some(reason.clone()),
         };
+        let listed = result.runs.is_ok();
         if let Ok(list) = result.runs {
             self.apply_run_list(id, list, began);
         }
         match failure {
             None => self.probe_succeeded(id, began.at),
-            Some(reason) => self.probe_failed(id, began.at, reason),
+            Some(reason) => self.probe_failed(id, began.at, listed, reason),
         }
         self.schedule_probe(id);
     }
@@ -113,16 +114,17 @@ impl PoolState {
         self.retire_if_due(id);
     }
 
-    fn probe_failed(&mut self, id: &InstanceId, began: crate::Time, reason: String) {
+    /// `listed`: the runs could be listed nevertheless.
+    fn probe_failed(&mut self, id: &InstanceId, began: crate::Time, listed: bool, reason: String) {
         let settings = self.settings();
         let (timeout_booting, timeout_probe) = (settings.timeout_booting, settings.timeout_probe);
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.failed_probes = worker.failed_probes.saturating_add(1);
-        let has_jobs = !worker.runs.is_empty();
+        let found_jobs = listed && !worker.runs.is_empty();
         let (since, timeout, why) = match worker.state {
             // p24: jobs that were found are as good as a success.
             State::Unknown | State::Booting => {
-                if has_jobs {
+                if found_jobs {
                     worker.probed = Some(began);
                 }
                 (worker.probed.unwrap_or(worker.appeared), timeout_booting, ShutdownReason::BootTimeout)

@@ -357,3 +357,28 @@ fn p31_a_worker_that_is_held_no_longer_is_shut_down_in_its_time() {
     w.advance(secs(10));
     assert_eq!(w.view("i-1").unwrap().shutdown, Some(ShutdownReason::Idle));
 }
+
+#[test]
+fn p24_a_run_probe_that_finds_jobs_counts_as_success() {
+    let mut w = World::new();
+    let all = [w.instance("i-1", SMALL)];
+    w.list(&all);
+    for _ in 0..30 {
+        w.advance(secs(60));
+        let probe = w.begin_probe("i-1");
+        w.probed("i-1", probe, false, Ok(RunList { runs: vec![running("job-1")], broken: None }));
+        assert_eq!(w.phase("i-1"), Some(Phase::Unknown));
+    }
+    // No longer found: from the last success on, the time runs.
+    let failing = |w: &mut World| {
+        let probe = w.begin_probe("i-1");
+        w.probed("i-1", probe, false, Err("no route to host".to_owned()));
+    };
+    failing(&mut w);
+    w.advance(millis(599_999));
+    failing(&mut w);
+    assert_eq!(w.phase("i-1"), Some(Phase::Unknown));
+    w.advance(millis(1));
+    failing(&mut w);
+    assert_eq!(w.view("i-1").unwrap().shutdown, Some(ShutdownReason::BootTimeout));
+}
