@@ -35,6 +35,9 @@ impl Drop for Client {
     }
 }
 
+/// Most characters kept of what a host says when it hangs up.
+const MAX_MESSAGE: usize = 200;
+
 /// The peer said that it ends the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("the host ended the connection: {message:?} ({reason:?})")]
@@ -84,7 +87,8 @@ impl client::Handler for Client {
     async fn disconnected(&mut self, reason: DisconnectReason<russh::Error>) -> Result<(), russh::Error> {
         let source = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                SharedError::new(Disconnected { reason: info.reason_code, message: info.message })
+                let message = info.message.chars().take(MAX_MESSAGE).collect();
+                SharedError::new(Disconnected { reason: info.reason_code, message })
             }
             DisconnectReason::Error(error) => SharedError::new(error),
         };

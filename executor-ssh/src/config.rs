@@ -52,7 +52,25 @@ impl SshConfig {
 
     /// After how much silence a peer is dead.
     pub(crate) fn dead_after(&self) -> Duration {
-        self.keepalive_interval
-            .saturating_mul(u32::try_from(self.keepalive_max).unwrap_or(u32::MAX).saturating_add(1))
+        let intervals = u32::try_from(self.questions()).unwrap_or(u32::MAX).saturating_add(1);
+        self.keepalive_interval.saturating_mul(intervals)
+    }
+
+    /// How many questions may stay unanswered. 0 would mean "any number" to the library.
+    pub(crate) fn questions(&self) -> usize {
+        self.keepalive_max.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_peer_is_noticed_within_half_a_minute() {
+        let mut config = SshConfig::new(PrivateKey::generate());
+        assert_eq!(config.dead_after(), Duration::from_secs(30));
+        config.keepalive_max = 0;
+        assert_eq!(config.dead_after(), Duration::from_secs(20));
     }
 }

@@ -144,8 +144,7 @@ fn protocol_config(config: &SshConfig) -> client::Config {
         // Without this a command waits for the peer's delayed acknowledgement: 23 a second instead of 5,000.
         nodelay: true,
         keepalive_interval: Some(config.keepalive_interval),
-        // 0 would mean "never" to the library.
-        keepalive_max: config.keepalive_max.max(1),
+        keepalive_max: config.questions(),
         preferred: russh::Preferred {
             // Twice as fast as the library's first choice where the processor has AES.
             cipher: Cow::Borrowed(&[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR]),

@@ -73,8 +73,8 @@ on_both! {
     a_command_that_takes_too_long_is_given_up_and_others_go_on,
     a_dropped_command_leaves_its_place,
     another_key_is_refused,
-    a_refused_host_runs_nothing,
-    the_secret_is_read_before_anything_else,
+    p43_a_refused_host_runs_nothing,
+    p43_the_secret_is_read_before_anything_else,
     a_conversation_goes_both_ways,
     a_conversation_gets_its_first_input_first,
     conversations_and_commands_leave_each_other_room,
@@ -185,7 +185,7 @@ async fn another_key_is_refused(host: Host, _: PrivateKey) {
     }
 }
 
-async fn a_refused_host_runs_nothing(host: Host, key: PrivateKey) {
+async fn p43_a_refused_host_runs_nothing(host: Host, key: PrivateKey) {
     let proof = tempfile::tempdir().unwrap();
     let line = format!("touch {}/ran", proof.path().display());
     let verifier = Verifier::new(Verdict::Refuse);
@@ -214,7 +214,7 @@ async fn a_refused_host_runs_nothing(host: Host, key: PrivateKey) {
     assert!(proof.path().join("ran").exists());
 }
 
-async fn the_secret_is_read_before_anything_else(host: Host, key: PrivateKey) {
+async fn p43_the_secret_is_read_before_anything_else(host: Host, key: PrivateKey) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     std::fs::write(path("secret"), "5ec3e7").unwrap();

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    Verdict, Verifier, assert_lost, chain, eventually, executor, impatient,
+    PATIENCE, Verdict, Verifier, assert_lost, chain, eventually, executor, impatient,
     server::{Behaviour, Server},
     sshd::{self, Sshd},
     target, text,
@@ -101,13 +101,33 @@ async fn a_peer_that_says_nothing_is_given_up_and_let_go() {
 }
 
 #[tokio::test]
-async fn a_peer_that_hangs_up_during_login_is_no_refused_key() {
+async fn a_peer_that_hangs_up_is_no_refused_key() {
+    let key = PrivateKey::generate();
+    let behaviour = Behaviour { hangs_up_at_login: true, ..Behaviour::new(&key) };
+    let server = Server::start_with(behaviour).await;
+    let during_login = executor(&key, root(&server.address));
+    let error = during_login.execute(Command::new("true")).await.unwrap_err();
+    assert!(matches!(error, ExecutorError::Connect { .. }), "{error:?}");
+
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let executor = executor(&PrivateKey::generate(), root(&address));
-    let error = executor.execute(Command::new("true")).await.unwrap_err();
+    let before = executor(&key, root(&address));
+    let error = before.execute(Command::new("true")).await.unwrap_err();
     assert!(matches!(error, ExecutorError::Connect { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn p43_a_wrong_secret_closes_the_connection() {
+    let key = PrivateKey::generate();
+    let server = Server::start(&key).await;
+    let verdict = Verdict::Secret { line: "echo wrong".into(), expected: "right\n".into() };
+    let config = Arc::new(SshConfig::new(key));
+    let executor = SshExecutor::new(config, Some(root(&server.address)), Verifier::new(verdict));
+    let error = executor.execute(Command::new("echo never")).await.unwrap_err();
+    assert!(matches!(error, ExecutorError::HostRefused(_)), "{error:?}");
+    eventually("the connection is closed", || server.seen.alive.load(Ordering::SeqCst) == 0).await;
+    assert_eq!(server.lines(), ["echo wrong"]);
 }
 
 #[tokio::test]
@@ -215,7 +235,7 @@ async fn a_frozen_server_is_noticed_while_it_is_sent_to() {
     for mut channel in channels {
         sending.spawn(async move { channel.writer.send(Bytes::from(vec![0; 50_000_000])).await });
     }
-    for result in sending.join_all().await {
+    for result in timeout(PATIENCE, sending.join_all()).await.expect("not noticed") {
         assert_lost(&result);
     }
     let elapsed = start.elapsed();
@@ -235,7 +255,7 @@ async fn a_quiet_connection_stays() {
 }
 
 #[tokio::test]
-async fn every_connection_is_verified_and_a_changed_key_is_seen() {
+async fn p43_every_connection_is_verified_and_a_changed_key_is_seen() {
     let key = PrivateKey::generate();
     let sshd = Sshd::start(&key, "").await;
     let first = sshd.set_host_key(&PrivateKey::generate());
@@ -321,8 +341,7 @@ async fn commands_that_were_given_up_are_waited_for() {
 #[tokio::test]
 async fn a_host_without_any_place_refuses() {
     let key = PrivateKey::generate();
-    let behaviour =
-        Behaviour { host_key: PrivateKey::generate(), allowed: vec![key.clone()], max_sessions: 0 };
+    let behaviour = Behaviour { max_sessions: 0, ..Behaviour::new(&key) };
     let server = Server::start_with(behaviour).await;
     let executor = executor(&key, root(&server.address));
     assert!(matches!(executor.execute(Command::new("true")).await, Err(ExecutorError::Refused)));

@@ -29,6 +29,8 @@ use tokio::{
 pub struct Seen {
     /// TCP connections accepted.
     pub connections: AtomicUsize,
+    /// Those that have not ended.
+    pub alive: AtomicUsize,
     /// Lines that it was asked to run.
     pub lines: Mutex<Vec<String>>,
     /// Channels open now.
@@ -57,17 +59,25 @@ pub struct Behaviour {
     pub allowed: Vec<PrivateKey>,
     /// As OpenSSH's `MaxSessions`.
     pub max_sessions: usize,
+    /// Ends the connection instead of an answer to the key.
+    pub hangs_up_at_login: bool,
+}
+
+impl Behaviour {
+    pub fn new(allowed: &PrivateKey) -> Self {
+        Self {
+            host_key: PrivateKey::generate(),
+            allowed: vec![allowed.clone()],
+            max_sessions: usize::MAX,
+            hangs_up_at_login: false,
+        }
+    }
 }
 
 impl Server {
     /// On a free port of the loopback, accepting this key for every user.
     pub async fn start(allowed: &PrivateKey) -> Self {
-        Self::start_with(Behaviour {
-            host_key: PrivateKey::generate(),
-            allowed: vec![allowed.clone()],
-            max_sessions: usize::MAX,
-        })
-        .await
+        Self::start_with(Behaviour::new(allowed)).await
     }
 
     pub async fn start_with(behaviour: Behaviour) -> Self {
@@ -106,21 +116,6 @@ impl Server {
         Self { address, fingerprint, seen, accepting }
     }
 
-    /// Ends the server and all its connections, and starts another one on the same port.
-    pub async fn replace(self, behaviour: Behaviour) -> Self {
-        let address = self.address.clone();
-        self.stop().await;
-        // The old listener's socket is closed by now; its connections do not block the port (SO_REUSEADDR).
-        let listener = TcpListener::bind(&address).await.unwrap();
-        Self::serve(listener, address, behaviour)
-    }
-
-    /// Ends the server and all its connections.
-    pub async fn stop(mut self) {
-        self.accepting.abort();
-        let _ = (&mut self.accepting).await;
-    }
-
     pub fn lines(&self) -> Vec<String> {
         self.seen.lines.lock().unwrap().clone()
     }
@@ -135,6 +130,8 @@ impl Drop for Server {
 async fn serve_one(config: Arc<server::Config>, stream: TcpStream, connection: Connection) {
     // The library runs the session in a task of its own, which this handle does not own: the stream is
     // carried through a pipe that ends with this task.
+    let seen = Arc::clone(&connection.seen);
+    seen.alive.fetch_add(1, Ordering::SeqCst);
     let (near, far) = tokio::io::duplex(64 * 1024);
     let (mut near_read, mut near_write) = tokio::io::split(near);
     let (mut tcp_read, mut tcp_write) = stream.into_split();
@@ -151,6 +148,7 @@ async fn serve_one(config: Arc<server::Config>, stream: TcpStream, connection: C
         _ = outwards => {}
         _ = session => {}
     }
+    seen.alive.fetch_sub(1, Ordering::SeqCst);
 }
 
 struct Connection {
@@ -185,6 +183,9 @@ impl server::Handler for Connection {
     type Error = russh::Error;
 
     async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        if self.behaviour.hangs_up_at_login {
+            return Err(russh::Error::Disconnect);
+        }
         let shown = key.public_key.key_data().clone();
         let shown = ssh_key::PublicKey::from(shown).to_openssh()?;
         let known = self.behaviour.allowed.iter().any(|key| key.public_key().0 == shown);
