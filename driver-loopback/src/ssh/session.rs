@@ -29,8 +29,17 @@ enum OpenChannel {
         /// Towards the command; none after its end.
         input: Option<Input>,
         /// Dropped when the client has closed the channel.
-        _open: oneshot::Sender<Infallible>,
+        open: oneshot::Sender<Infallible>,
     },
+}
+
+impl OpenChannel {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Fresh(_) => true,
+            Self::Busy { open, .. } => !open.is_closed(),
+        }
+    }
 }
 
 impl Session {
@@ -76,6 +85,10 @@ impl Handler for Session {
         _: &mut russh::server::Session,
     ) -> Answer {
         if self.channels.len() >= MOST_CHANNELS {
+            // russh does not say when a channel has ended that this side has closed first.
+            self.channels.retain(|_, channel| channel.is_open());
+        }
+        if self.channels.len() >= MOST_CHANNELS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -103,7 +116,7 @@ impl Handler for Session {
         };
         let (input, feed) = exec::input();
         let (open, closed) = oneshot::channel();
-        self.channels.insert(id, OpenChannel::Busy { input: Some(input), _open: open });
+        self.channels.insert(id, OpenChannel::Busy { input: Some(input), open });
         let talk = Talk { session: session.handle(), output, feed, closed };
         tokio::spawn(Exec { line: line.to_owned(), environment: self.host.environment.clone() }.run(talk));
         Ok(())

@@ -31,6 +31,8 @@ async fn an_instance_is_listed_at_once_and_runs_commands_when_it_has_booted() {
     assert!(output.accepted);
 
     running.destroy().await.unwrap();
+    assert!(client.handle.channel_open_session().await.is_err());
+    assert!(Client::connect(&*running, &cloud.key).await.is_err());
     assert!(cloud.list().await.is_empty());
     assert!(!Path::new(running.root()).parent().unwrap().exists());
 }
@@ -111,6 +113,48 @@ async fn a_restart_finds_instances_with_their_tags_host_keys_and_processes() {
     assert!(common::is_alive(pid));
     after.destroy().await.unwrap();
     assert!(!common::is_alive(pid));
+}
+
+#[test]
+fn a_crash_of_the_program_loses_no_instance() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let before = runtime();
+    let (cloud, id, pid) = before.block_on(async {
+        let cloud = Cloud::new(Value::Null).await;
+        let instance = cloud.running("").await;
+        let client = cloud.connect(&*instance).await;
+        let root = Path::new(instance.root());
+        let _channel = client.start("echo $$ > pid; trap '' PIPE; sleep 300 > /dev/null").await;
+        (cloud, instance.id().as_str().to_owned(), common::pid(&root.join("pid")).await)
+    });
+    // Every task ends where it is; nothing is told to stop.
+    before.shutdown_background();
+    let Cloud { set, dir, key } = cloud;
+    drop(set);
+    runtime().block_on(async {
+        let cloud = Cloud { set: open(dir.path(), Value::Null).await.unwrap(), dir, key };
+        let instance = cloud.until(&id, |i| i.lifecycle() == Lifecycle::Running).await;
+        assert!(common::is_alive(pid));
+        assert_eq!(cloud.connect(&*instance).await.run("echo here").await.text(), "here\n");
+        instance.destroy().await.unwrap();
+        assert!(!common::is_alive(pid));
+    });
+}
+
+#[tokio::test]
+async fn an_init_command_that_a_restart_interrupts_goes_on_and_is_not_run_again() {
+    let cloud = Cloud::new(Value::Null).await;
+    let init = "echo ran >> runs; while ! test -e go; do sleep 0.01; done; echo done > done";
+    let created = cloud.set.create(cloud.request(init)).await.unwrap();
+    let root = Path::new(created.root());
+    file(&root.join("runs")).await;
+    let cloud = cloud.reopen(Value::Null).await;
+    let instance = cloud.until(created.id().as_str(), |i| i.lifecycle() == Lifecycle::Running).await;
+    assert_eq!(cloud.connect(&*instance).await.run("echo > go").await.end, End::Code(0));
+    assert_eq!(file(&root.join("done")).await, "done");
+    let cloud = cloud.reopen(Value::Null).await;
+    assert_eq!(cloud.list().await[0].lifecycle(), Lifecycle::Running);
+    assert_eq!(fs::read_to_string(root.join("runs")).unwrap(), "ran\n");
 }
 
 #[tokio::test]

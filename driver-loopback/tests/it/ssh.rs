@@ -79,6 +79,26 @@ async fn hundreds_of_sessions_share_a_connection() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_can_be_used_any_number_of_times() {
+    let (_cloud, _, client) = client().await;
+    let client = Arc::new(client);
+    // More than may be open at a time.
+    let all: Vec<_> = (0..16)
+        .map(|_| {
+            let client = Arc::clone(&client);
+            tokio::spawn(async move {
+                for _ in 0..70 {
+                    assert_eq!(client.run(":").await.end, End::Code(0));
+                }
+            })
+        })
+        .collect();
+    for one in all {
+        one.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_a_command_leaves_behind_does_not_hold_up_its_exit_status() {
     let (_cloud, instance, client) = client().await;
@@ -126,6 +146,17 @@ async fn the_input_of_a_command_ends_with_its_channel_and_with_its_connection() 
     common::pid(&root.join("stop.pid")).await;
     pool_api::InstanceSet::stop(&cloud.set).await;
     assert_eq!(file(&root.join("stop")).await, "ended");
+}
+
+#[tokio::test]
+async fn the_output_of_a_command_ends_with_its_channel() {
+    let (_cloud, instance, client) = client().await;
+    let root = Path::new(instance.root());
+    let channel = client.start("echo $$ > pid; yes; echo ended > ended").await;
+    common::pid(&root.join("pid")).await;
+    channel.close().await.unwrap();
+    // `yes` has got the signal PIPE.
+    assert_eq!(file(&root.join("ended")).await, "ended");
 }
 
 #[tokio::test]
