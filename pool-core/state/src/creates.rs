@@ -172,6 +172,10 @@ impl PoolState {
             worker.changed = began;
             worker.evidence = began.at;
         }
+        if instance.address.is_none() {
+            self.lists_in_a_row = 0;
+            self.list_soon();
+        }
         self.create_slot_freed();
     }
 

@@ -7,7 +7,7 @@ use crate::{
     phase::State,
     rate::doubled,
     scope::Membership,
-    settings::LIST_AFTER_DESTROY,
+    settings::LIST_SOON,
     tags::OurTags,
     timers::Timer,
     worker::{Began, Ended, JobEnd, PendingCreate, Run, TagSaves, Worker},
@@ -38,11 +38,12 @@ impl PoolState {
         }
         self.timers.set_no_later(Timer::Sync, self.now + self.settings().sync_interval);
         self.resolve_lost_creates(began);
-        let shutting_down = self.workers.values().any(|w| matches!(w.state, State::Shutdown { .. }));
-        if shutting_down {
+        // Only a list can tell that a destroyed instance is gone, or where a new one can be reached.
+        let awaited = |w: &Worker| matches!(w.state, State::Shutdown { .. }) || w.address.is_none();
+        if self.workers.values().any(awaited) {
             self.list_soon();
         } else {
-            self.lists_after_destroy = 0;
+            self.lists_in_a_row = 0;
         }
     }
 
@@ -51,10 +52,11 @@ impl PoolState {
         self.timers.set_no_later(Timer::Sync, self.now + self.settings().sync_interval);
     }
 
-    /// Lists again soon, the later the longer a destroyed instance stays listed.
+    /// Lists again soon, the later the longer what is awaited does not come: the end of a destroyed instance, or the
+    /// address of a new one.
     pub(crate) fn list_soon(&mut self) {
-        let pause = doubled(LIST_AFTER_DESTROY, self.lists_after_destroy, self.settings().sync_interval);
-        self.lists_after_destroy += 1;
+        let pause = doubled(LIST_SOON, self.lists_in_a_row, self.settings().sync_interval);
+        self.lists_in_a_row += 1;
         self.timers.set_no_later(Timer::Sync, self.now + pause);
     }
 

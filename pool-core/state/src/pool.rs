@@ -79,7 +79,7 @@ pub struct PoolState {
     pub(crate) probe_queue: VecDeque<InstanceId>,
     /// Set by the first complete list.
     pub(crate) loaded: bool,
-    pub(crate) lists_after_destroy: u32,
+    pub(crate) lists_in_a_row: u32,
     pub(crate) timers: Timers,
     pub(crate) rate_limit_logged: Option<Time>,
     /// Subscribers were woken in this step.
@@ -118,7 +118,7 @@ impl PoolState {
             next_placement: BTreeMap::new(),
             probe_queue: VecDeque::new(),
             loaded: false,
-            lists_after_destroy: 0,
+            lists_in_a_row: 0,
             timers: Timers::default(),
             rate_limit_logged: None,
             effects: VecDeque::new(),

@@ -170,7 +170,7 @@ impl PoolState {
             self.probe_soon(id);
         }
         if matches!(self.workers.get(id).map(|w| &w.state), Some(State::Shutdown { .. })) {
-            self.lists_after_destroy = 0;
+            self.lists_in_a_row = 0;
             self.list_soon();
         }
     }

@@ -157,7 +157,7 @@ impl PoolState {
         if worker.destroying == Some(op) {
             worker.destroying = None;
         }
-        self.lists_after_destroy = 0;
+        self.lists_in_a_row = 0;
         self.list_soon();
     }
 }

@@ -74,8 +74,9 @@ pub(crate) const CREATE_RETRY: Duration = Duration::from_secs(2);
 /// How often a create is asked for with one token before only the list is believed.
 pub(crate) const CREATE_ATTEMPTS: u32 = 5;
 
-/// From an accepted destroy to the next list; doubles while instances that were destroyed are listed.
-pub(crate) const LIST_AFTER_DESTROY: Duration = Duration::from_millis(500);
+/// From an accepted destroy, or a create without an address, to the next list; doubles while what is awaited does not
+/// come.
+pub(crate) const LIST_SOON: Duration = Duration::from_millis(500);
 
 /// The pool's own back-off where a provider limits the rate and says no time.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_secs(1);
