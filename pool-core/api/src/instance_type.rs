@@ -1,6 +1,8 @@
 //! The kinds of machine that the operator offers to jobs.
 
-use crate::{ByteSize, Cpus, HourlyPrice, ImageId, InstanceTypeName, ProviderType, Resources};
+use crate::{
+    ByteSize, Cpus, HourlyPrice, ImageId, InstanceTypeName, ProviderType, Resources, quantities::exact_bytes,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -38,12 +40,13 @@ pub struct InstanceType {
     /// Virtual CPUs that jobs may use.
     pub vcpus: Cpus,
     /// Memory that jobs may use.
+    #[serde(serialize_with = "exact_bytes")]
     pub memory: ByteSize,
     /// Scratch space that comes with the provider type.
-    #[serde(default)]
+    #[serde(default, serialize_with = "exact_bytes")]
     pub included_scratch: ByteSize,
     /// Scratch space that is attached as an extra disk when the instance is created.
-    #[serde(default)]
+    #[serde(default, serialize_with = "exact_bytes")]
     pub added_scratch: ByteSize,
     /// Graphics processors.
     #[serde(default)]

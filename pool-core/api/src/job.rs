@@ -1,6 +1,6 @@
 //! What a job asks for and what is run.
 
-use crate::{ByteSize, Cpus};
+use crate::{ByteSize, Cpus, quantities::exact_bytes};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -12,10 +12,10 @@ pub struct Resources {
     #[serde(default)]
     pub cpus: Cpus,
     /// Memory.
-    #[serde(default)]
+    #[serde(default, serialize_with = "exact_bytes")]
     pub memory: ByteSize,
     /// Scratch space.
-    #[serde(default)]
+    #[serde(default, serialize_with = "exact_bytes")]
     pub scratch: ByteSize,
     /// Graphics processors.
     #[serde(default)]
@@ -72,7 +72,7 @@ pub struct JobSpec {
     #[serde(default, with = "optional_millis")]
     pub time_limit: Option<Duration>,
     /// Largest size of standard output and of standard error, each. What is over is cut, and a note says so.
-    #[serde(default = "JobSpec::default_output_limit")]
+    #[serde(default = "JobSpec::default_output_limit", serialize_with = "exact_bytes")]
     pub output_limit: ByteSize,
     /// What it reserves.
     #[serde(default)]
@@ -145,6 +145,9 @@ mod tests {
     fn a_spec_survives_the_wire() {
         let mut spec = JobSpec::new(["sh", "-c", "echo hi"]);
         spec.time_limit = Some(Duration::from_millis(1500));
+        spec.output_limit = ByteSize(100_000);
+        spec.resources.memory = ByteSize(1_234_567_891);
+        spec.resources.scratch = ByteSize(u64::MAX);
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
     }

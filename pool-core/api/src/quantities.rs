@@ -5,6 +5,12 @@ use std::{fmt, iter::Sum, ops};
 
 pub use bytesize::ByteSize;
 
+/// Writes a size as its number of bytes, for `serialize_with`. By itself it writes a text for people ("97.7 KiB"), which
+/// is read back as another number. Both forms can be read.
+pub(crate) fn exact_bytes<S: serde::Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(size.0)
+}
+
 /// An amount that cannot be: negative, not a number, or too large.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{value} is not a valid {what}: it must be a number from 0 to {largest}")]
