@@ -60,6 +60,7 @@ pub(crate) fn run(layout: Layout) -> Result<(), RunnerError> {
 }
 
 fn begin(layout: Layout) -> Result<(), RunnerError> {
+    close_inherited().map_err(RunnerError::system("close inherited files"))?;
     // Fails if it is the leader of a process group already, as when a person starts it: no harm.
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -98,6 +99,19 @@ fn begin(layout: Layout) -> Result<(), RunnerError> {
     let _ = fs::remove_file(SOCKET);
     drop(lock);
     result
+}
+
+/// Closes whatever else the starter has left open: the daemon and all jobs would keep that open for days, and
+/// whoever waits for its end would wait as long. To be called before this process has opened anything itself.
+fn close_inherited() -> io::Result<()> {
+    let open = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<std::os::fd::RawFd>().ok())
+        .filter(|fd| *fd > 2);
+    // The listing's own descriptor is among them; it is closed before the loop, and closing it again fails.
+    for fd in open.collect::<Vec<_>>() {
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
 }
 
 /// The lock that makes this process the daemon; none if another has it. Held as long as the file is open.

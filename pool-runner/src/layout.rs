@@ -38,6 +38,11 @@ impl Layout {
             }
             files::make_dir(&self.root, mode).map_err(RunnerError::file("make", &self.root))?;
         }
+        if mode == 0o711 {
+            let current = fs::metadata(&self.root).map_err(RunnerError::file("use", &self.root))?;
+            let permissions = fs::Permissions::from_mode(current.permissions().mode() | mode);
+            fs::set_permissions(&self.root, permissions).map_err(RunnerError::file("open", &self.root))?;
+        }
         for dir in [self.dir(), self.runs()] {
             files::make_dir(&dir, mode).map_err(RunnerError::file("make", &dir))?;
             let permissions = fs::Permissions::from_mode(mode);

@@ -17,9 +17,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Begins to clear the run with this name. The daemon is notified when its end is on disk.
-pub(super) fn begin(layout: Layout, name: String) {
+pub(super) fn begin(layout: &Layout, name: &str) {
     let spawned = thread::Builder::new().name("clearing".into()).spawn({
-        let name = name.clone();
+        let (layout, name) = (layout.clone(), name.to_owned());
         move || clear(&layout, &name)
     });
     if let Err(error) = spawned {

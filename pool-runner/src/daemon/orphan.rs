@@ -54,12 +54,12 @@ impl Daemon {
                 eprintln!("no pool for too long: powering off");
                 self.orphan.powered_off = Some(now);
                 power_off(&command);
+                self.reap_until = Some(now + AGAIN / 2);
             }
         }
     }
 }
 
-#[expect(clippy::zombie_processes, reason = "reap_children reaps it")]
 fn power_off(command: &str) {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null());

@@ -211,7 +211,7 @@ impl Daemon {
                 self.say(session, &ToPool::Failed { request, error });
             }
             Some(Phase::Running { .. } | Phase::Clearing) | None => {
-                self.say(session, &ToPool::Done { request })
+                self.say(session, &ToPool::Done { request });
             }
         }
     }

@@ -19,8 +19,8 @@ use std::{
     thread,
 };
 
-/// Most runs that are kept: their reports must fit into one frame.
-const MOST_RUNS: usize = 700;
+/// Most runs that are kept: their reports must fit into one frame (see the test below).
+const MOST_RUNS: usize = 600;
 /// More than an end record or a keeper's record can be long: its texts are bounded.
 const RESERVED: usize = 4096;
 /// How the directory of a forgotten run begins, until its content is deleted.
@@ -99,21 +99,21 @@ impl Runs {
             if name.starts_with(TRASH) {
                 delete(RunDir::at(path.join(name)));
             } else if let Some(run) = layout::run_of_name(name) {
-                runs.load_one(run);
+                runs.load_one(&run);
             }
         }
         Ok(runs)
     }
 
-    fn load_one(&mut self, id: RunId) {
-        let dir = self.layout.run(&id);
+    fn load_one(&mut self, id: &RunId) {
+        let dir = self.layout.run(id);
         // Whether the keeper lives is looked at first: what it writes before it ends is then seen below.
         let control = order::open_writer(&dir.control()).unwrap_or_default();
         let record = files::read_json::<RunRecord>(&dir.file(RunDir::RECORD));
         let (Ok(Some(_)) | Err(_)) = &record else {
             // Nothing was acknowledged or started without a record.
             if control.is_none() {
-                self.trash(&id);
+                self.trash(id);
             }
             return;
         };
@@ -122,9 +122,9 @@ impl Runs {
         let (record, phase) = match (record.ok().flatten(), end, control) {
             (Some(record), Ok(Some(end)), _) => (Some(record), Phase::Ended(Box::new(end))),
             (Some(record), Ok(None), Some(control)) => (Some(record), Phase::Starting { control }),
-            (Some(_), Ok(None), None) if !started => return self.trash(&id),
+            (Some(_), Ok(None), None) if !started => return self.trash(id),
             (Some(record), Ok(None), None) => {
-                clearing::begin(self.layout.clone(), id.to_string());
+                clearing::begin(&self.layout, &id.to_string());
                 (Some(record), Phase::Clearing)
             }
             (record, _, control) => {
@@ -139,7 +139,7 @@ impl Runs {
             phase,
         };
         self.runs.insert(id.clone(), run);
-        self.look(&id);
+        self.look(id);
     }
 
     pub(super) fn get(&self, id: &RunId) -> Option<&Run> {
@@ -225,7 +225,6 @@ impl Runs {
         files::sync_dir(&self.layout.runs())
     }
 
-    #[expect(clippy::zombie_processes, reason = "reap_children reaps it; it may outlive this process")]
     fn spawn_keeper(&self, id: &RunId) -> io::Result<File> {
         let path = self.layout.run(id).control();
         let both = order::open_both(&path)?;
@@ -267,9 +266,10 @@ impl Runs {
 
     /// To be called when a keeper has ended.
     pub(super) fn keeper_gone(&mut self, id: &RunId) -> Option<News> {
+        let news = self.look(id);
         // The usual case: it has ended because its run has.
-        if let Some(News::Ended) = self.look(id) {
-            return Some(News::Ended);
+        if news == Some(News::Ended) {
+            return news;
         }
         let begun = self.layout.run(id).file(RunDir::KEEPER).exists();
         let run = self.runs.get_mut(id)?;
@@ -282,8 +282,9 @@ impl Runs {
             Phase::Starting { .. } | Phase::Running { .. } => {
                 eprintln!("{id}: its keeper was killed");
                 run.phase = Phase::Clearing;
-                clearing::begin(self.layout.clone(), id.to_string());
-                None
+                clearing::begin(&self.layout, &id.to_string());
+                // A start that is just noticed is told nevertheless.
+                news
             }
             Phase::Unreadable { control } => {
                 *control = None;
@@ -329,5 +330,42 @@ fn delete(dir: RunDir) {
     });
     if let Err(error) = spawned {
         eprintln!("no thread to delete with: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool_api::JobId;
+    use pool_protocol::{Outcome, StreamSize, ToPool};
+
+    #[test]
+    fn the_longest_list_fits_into_a_frame() {
+        // Each quotation mark takes two bytes on the wire; nothing takes more, control characters are gone.
+        let reason = text::reason(&"\"".repeat(10_000));
+        let report = RunReport {
+            instance_set: InstanceSetId::new("s".repeat(63)).unwrap(),
+            run: RunId::new(JobId::new("j".repeat(128)).unwrap(), u32::MAX),
+            resources: Resources {
+                cpus: pool_api::Cpus::from_millis(999_999_999),
+                memory: pool_api::ByteSize(u64::MAX),
+                scratch: pool_api::ByteSize(u64::MAX),
+                gpus: u32::MAX,
+            },
+            status: RunStatus::Ended {
+                end: Box::new(RunEnd {
+                    outcome: Outcome::OutputFailed { reason: reason.clone() },
+                    killed: Some(reason.clone()),
+                    started_ms: Some(u64::MAX),
+                    ended_ms: u64::MAX,
+                    peak_memory: Some(u64::MAX),
+                    cpu_time_ms: Some(u64::MAX),
+                    stdout: StreamSize { kept: u64::MAX, cut: u64::MAX },
+                    stderr: StreamSize { kept: u64::MAX, cut: u64::MAX },
+                }),
+            },
+        };
+        let frame = ToPool::Runs { request: u64::MAX, runs: vec![report; MOST_RUNS], broken: Some(reason) };
+        pool_protocol::encode(&frame).unwrap();
     }
 }

@@ -25,10 +25,6 @@ pub(super) struct Job {
 }
 
 /// Starts it, or says why that cannot be.
-#[expect(
-    clippy::zombie_processes,
-    reason = "leftovers::Family reaps it, together with the orphans that it leaves"
-)]
 pub(super) fn spawn(
     record: &RunRecord,
     dir: &RunDir,

@@ -86,11 +86,19 @@ impl Worker {
 
     /// Processes of the runner itself for this worker.
     pub(crate) fn runner_processes(&self) -> Vec<Pid> {
+        self.runner_processes_with("--root")
+    }
+
+    pub(crate) fn daemons(&self) -> Vec<Pid> {
+        self.runner_processes_with("daemon")
+    }
+
+    fn runner_processes_with(&self, word: &str) -> Vec<Pid> {
         let root = self.root.as_os_str().as_bytes().to_vec();
         processes(|pid| {
             let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let arguments: Vec<&[u8]> = arguments.split(|byte| *byte == 0).collect();
-            arguments.contains(&&b"--root"[..]) && arguments.contains(&&root[..])
+            arguments.contains(&word.as_bytes()) && arguments.contains(&&root[..])
         })
     }
 }
@@ -164,13 +172,11 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn connect(program: &Path, root: &Path) -> Self {
-        let mut attach = Command::new(program)
-            .args(["runner", "attach", "--root"])
-            .arg(root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::connect_by(Command::new(program).args(["runner", "attach", "--root"]).arg(root))
+    }
+
+    pub(crate) fn connect_by(command: &mut Command) -> Self {
+        let mut attach = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = attach.stdout.take().unwrap();
         let (sender, frames) = mpsc::channel();
         thread::spawn(move || {
