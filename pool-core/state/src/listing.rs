@@ -256,6 +256,9 @@ impl PoolState {
         for (job, run) in std::mem::take(&mut worker.runs) {
             self.lose(job, run, id);
         }
+        for run in std::mem::take(&mut worker.strays) {
+            self.stray_gone(id, &run);
+        }
         if worker.create_began.is_some() && !worker.boot_reported {
             self.emit(Effect::Observe(Observation::Boot(BootOutcome::Disappeared)));
         }

@@ -69,6 +69,8 @@ pub struct PoolState {
     /// Which worker has a job (or may have it).
     pub(crate) jobs: BTreeMap<JobId, InstanceId>,
     pub(crate) ended: BTreeMap<JobId, Ended>,
+    /// Runs that go on where they should not, by job: on which worker, and which attempt.
+    pub(crate) stray_jobs: BTreeMap<JobId, BTreeSet<(InstanceId, u32)>>,
     pub(crate) left_alone: BTreeSet<InstanceId>,
     pub(crate) holdoffs: HoldOffs,
     pub(crate) create_throttle: Option<Time>,
@@ -89,7 +91,8 @@ pub struct PoolState {
 
 impl PoolState {
     /// A pool that knows nothing yet and asks for a first list.
-    pub fn new(setup: PoolSetup, now: Time) -> Self {
+    pub fn new(mut setup: PoolSetup, now: Time) -> Self {
+        setup.settings = setup.settings.without_zero_pauses();
         let types = setup
             .instance_types
             .iter()
@@ -112,6 +115,7 @@ impl PoolState {
             counts: ScopeCounts::default(),
             jobs: BTreeMap::new(),
             ended: BTreeMap::new(),
+            stray_jobs: BTreeMap::new(),
             left_alone: BTreeSet::new(),
             holdoffs: HoldOffs::default(),
             create_throttle: None,

@@ -29,6 +29,9 @@ pub enum StartRefusal {
     /// The job has a worker already, or its end was not forgotten.
     #[error("job {0} is known to the pool already: forget it first")]
     Known(JobId),
+    /// Another worker still runs an attempt that it should not, and was told to end it.
+    #[error("an earlier run of job {0} has not ended yet on another instance")]
+    StillEnding(JobId),
     /// No such worker.
     #[error("there is no instance {0}")]
     UnknownInstance(InstanceId),
@@ -50,6 +53,9 @@ impl PoolState {
         let job = start.run.job.clone();
         if self.jobs.contains_key(&job) || self.ended.contains_key(&job) {
             return Err(StartRefusal::Known(job));
+        }
+        if self.stray_jobs.contains_key(&job) {
+            return Err(StartRefusal::StillEnding(job));
         }
         let Some(worker) = self.workers.get_mut(id) else {
             return Err(StartRefusal::UnknownInstance(id.clone()));
@@ -239,12 +245,16 @@ impl PoolState {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.evidence = now;
-        if worker.forgetting.contains(run) || worker.strays.remove(run) {
-            worker.forgetting.insert(run.clone());
+        let forgetting = worker.forgetting.contains(run);
+        if self.stray_ended(id, run) || forgetting {
+            if let Some(worker) = self.workers.get_mut(id) {
+                worker.forgetting.insert(run.clone());
+            }
             self.emit(Effect::Forget { instance: id.clone(), run: run.clone() });
             self.reindex(id);
             return;
         }
+        let Some(worker) = self.workers.get_mut(id) else { return };
         match self.jobs.get(&run.job) {
             Some(owner) if owner == id => {
                 let same = worker.runs.get(&run.job).is_some_and(|known| known.id == *run);
@@ -301,13 +311,17 @@ impl PoolState {
         self.note_stale(id, stale, began);
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.forgetting.retain(|run| listed.contains(run));
-        worker.strays.retain(|run| listed.contains(run));
+        let strays_ended: Vec<RunId> =
+            worker.strays.iter().filter(|run| !listed.contains(*run)).cloned().collect();
         let missing: Vec<(JobId, Certainty)> = worker
             .runs
             .iter()
             .filter(|(_, run)| !listed.contains(&run.id))
             .map(|(job, run)| (job.clone(), run.certainty))
             .collect();
+        for run in strays_ended {
+            self.stray_ended(id, &run);
+        }
         for (job, certainty) in missing {
             match certainty {
                 // The start may still be on its way.
@@ -347,11 +361,33 @@ impl PoolState {
         let times = KillTimes { signal_every_ms: 1000, kill_after_ms: 0 };
         let Some(worker) = self.workers.get_mut(id) else { return };
         if worker.strays.insert(run.clone()) {
+            self.stray_jobs.entry(run.job.clone()).or_default().insert((id.clone(), run.attempt));
             self.emit(Effect::Report(Notice::RunsTwice { run: run.clone(), instance: id.clone() }));
         }
         let reason = "the job was given to another worker or attempt".to_owned();
         self.emit(Effect::Kill { instance: id.clone(), run, reason, times });
         self.reindex(id);
+    }
+
+    /// A stray has ended, or its worker is gone. False if it was none.
+    fn stray_ended(&mut self, id: &InstanceId, run: &RunId) -> bool {
+        let was_one = self.workers.get_mut(id).is_some_and(|worker| worker.strays.remove(run));
+        if was_one {
+            self.stray_gone(id, run);
+            self.reindex(id);
+            self.notify();
+        }
+        was_one
+    }
+
+    /// Takes a stray out of the index.
+    pub(crate) fn stray_gone(&mut self, id: &InstanceId, run: &RunId) {
+        if let Some(strays) = self.stray_jobs.get_mut(&run.job) {
+            strays.remove(&(id.clone(), run.attempt));
+            if strays.is_empty() {
+                self.stray_jobs.remove(&run.job);
+            }
+        }
     }
 
     /// p39: a run whose record a second list, begun `timeout_stale_run_lock` after the first came, still shows as

@@ -65,6 +65,26 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The same with no pause so short that what follows it would come again and again in one moment.
+    pub(crate) fn without_zero_pauses(mut self) -> Self {
+        for pause in [
+            &mut self.sync_interval,
+            &mut self.probe_interval,
+            &mut self.timeout_shutdown,
+            &mut self.timeout_signal,
+            &mut self.timeout_stale_run_lock,
+            &mut self.first_probe_backoff,
+        ] {
+            *pause = (*pause).max(SHORTEST_PAUSE);
+        }
+        self
+    }
+}
+
+/// The shortest pause between two of the same.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
 /// How long creates are refused after the limit of concurrent creates was met, unless one ends before.
 pub(crate) const CREATE_THROTTLE: Duration = Duration::from_secs(5);
 

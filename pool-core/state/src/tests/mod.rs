@@ -1,6 +1,10 @@
+mod contract_creates;
+mod contract_jobs;
+mod contract_workers;
 mod defaults;
 mod fixtures;
 mod harness;
+mod metrics;
 mod parity_creates;
 mod parity_holdoffs;
 mod parity_jobs;
