@@ -102,7 +102,9 @@ impl PoolState {
         match call {
             Call::List => true,
             Call::Create => self.creates.contains_key(&op),
-            Call::Destroy(id) | Call::SetTags(id) => self.workers.contains_key(id),
+            // Not of an earlier life of an instance that was thought gone and came back.
+            Call::Destroy(id) => self.workers.get(id).is_some_and(|w| w.destroying == Some(op)),
+            Call::SetTags(id) => self.workers.get(id).is_some_and(|w| w.tags.in_flight == Some(op)),
         }
     }
 
@@ -176,7 +178,9 @@ impl PoolState {
         match call {
             Call::Destroy(id) => self.on_destroyed(&id, op),
             Call::SetTags(id) => {
-                if let Some(worker) = self.workers.get_mut(&id) {
+                if let Some(worker) = self.workers.get_mut(&id)
+                    && worker.tags.in_flight == Some(op)
+                {
                     worker.tags.in_flight = None;
                     worker.tags.saved = worker.tags.sending;
                     if worker.tags.wanted {
@@ -203,13 +207,17 @@ impl PoolState {
             Call::Create => self.on_create_failed(op, failure),
             // Destroyed again when `timeout_shutdown` has passed.
             Call::Destroy(id) => {
-                if let Some(worker) = self.workers.get_mut(&id) {
+                if let Some(worker) = self.workers.get_mut(&id)
+                    && worker.destroying == Some(op)
+                {
                     worker.destroying = None;
                 }
             }
             Call::SetTags(id) => {
                 let again = self.now + self.settings().timeout_shutdown;
-                if let Some(worker) = self.workers.get_mut(&id) {
+                if let Some(worker) = self.workers.get_mut(&id)
+                    && worker.tags.in_flight == Some(op)
+                {
                     worker.tags.in_flight = None;
                     self.timers.set(Timer::SaveTags(id), again);
                 }

@@ -38,7 +38,10 @@ impl PoolState {
 
     pub(crate) fn pump_probes(&mut self) {
         while let Some(id) = self.probe_queue.front().cloned() {
-            let wanted = self.workers.get(&id).is_some_and(|w| !matches!(w.state, State::Shutdown { .. }));
+            // Not of an earlier life of an instance that was thought gone and came back.
+            let wanted = self.workers.get(&id).is_some_and(|w| {
+                w.probe_queued && w.probing.is_none() && !matches!(w.state, State::Shutdown { .. })
+            });
             if wanted && let Err(free_at) = self.probe_window.take(self.now) {
                 self.timers.set_no_later(Timer::ProbeSlot, free_at);
                 return;

@@ -212,3 +212,19 @@ fn a_failed_call_is_reported() {
     let said = w.take_notices();
     assert!(said.iter().any(|n| matches!(n, Notice::CallFailed { kind: CallKind::Create, .. })), "{said:?}");
 }
+
+#[test]
+fn a_destroy_that_waited_does_not_meet_an_instance_that_came_back() {
+    let mut w = World::new();
+    let instance = w.idle_worker("i-1", SMALL);
+    w.pool.kill_instance(w.now, &id("i-1"), "test").unwrap();
+    let (op, _) = w.take_destroys().pop().unwrap();
+    w.call_failed(op, FailureClass::RateLimit(Some(secs(60))));
+    w.advance(secs(10));
+    w.list(&[]);
+    assert_eq!(w.phase("i-1"), None);
+    w.list(&[instance]);
+    w.advance(secs(60));
+    assert_eq!(w.phase("i-1"), Some(Phase::Unknown));
+    assert!(w.destroyed().is_empty());
+}

@@ -224,3 +224,35 @@ fn intervals_of_zero_do_not_make_it_spin() {
     }
     panic!("still due: {:?}", w.pool.poll_timeout());
 }
+
+#[test]
+fn answers_to_calls_about_an_earlier_life_of_a_worker_change_nothing() {
+    let mut w = World::new();
+    let mut instance = w.idle_worker("i-1", SMALL);
+    w.set_behavior("i-1", IdleBehavior::Hold);
+    let (old_save, ..) = w.take_saves().pop().unwrap();
+    w.list(&[]);
+    instance = tagged(instance, "IdleBehavior", "run");
+    w.list(&[instance]);
+    w.set_behavior("i-1", IdleBehavior::Hold);
+    assert_eq!(w.take_saves().len(), 1);
+    w.event(crate::Event::CallDone { op: old_save });
+    assert_eq!(w.pool.is_saved(&id("i-1")), Some(false), "the answer is to another save");
+    w.call_failed(old_save, other());
+    w.set_behavior("i-1", IdleBehavior::Run);
+    assert!(w.take_saves().is_empty(), "one save in flight");
+}
+
+#[test]
+fn a_worker_that_was_gone_and_came_back_is_probed_once_at_a_time() {
+    let mut w = World::with(|setup| setup.settings.max_probes_per_second = 1);
+    let all = ["i-1", "i-2"].map(|i| w.instance(i, SMALL));
+    w.list(&all);
+    w.advance(millis(10));
+    assert_eq!(w.take_probes().len(), 1, "the second waits for its turn");
+    w.list(&all[..1]);
+    w.list(&all);
+    w.advance(secs(8));
+    let second = w.take_probes().into_iter().filter(|(instance, ..)| *instance == id("i-2")).count();
+    assert_eq!(second, 1);
+}
