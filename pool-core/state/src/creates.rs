@@ -197,9 +197,10 @@ impl PoolState {
             return;
         }
         let Some(pending) = self.creates.remove(&op) else { return };
-        if let Some((instance_type, _)) = self.types.get(&pending.create.instance_type.name) {
-            let next = self.next_placement.entry(instance_type.name.clone()).or_default();
-            *next = (*next + 1) % self.setup.placements.len().max(1);
+        let placements = &self.setup.placements;
+        if let Some(failed) = placements.iter().position(|p| *p == pending.create.placement) {
+            let next = (failed + 1) % placements.len();
+            self.next_placement.insert(pending.create.instance_type.name.clone(), next);
         }
         match failure.class {
             FailureClass::Quota(scope) => {

@@ -56,6 +56,8 @@ impl HoldOffs {
         let (until, backoff) = self.calls.entry(kind).or_default();
         let pause = match stated {
             Some(pause) => pause,
+            // A call that was made before the last refusal came says nothing new.
+            None if *until > now => Duration::ZERO,
             None => backoff.next(),
         };
         *until = (*until).max(now + pause);

@@ -228,3 +228,23 @@ fn a_destroy_that_waited_does_not_meet_an_instance_that_came_back() {
     assert_eq!(w.phase("i-1"), Some(Phase::Unknown));
     assert!(w.destroyed().is_empty());
 }
+
+#[test]
+fn two_creates_that_fail_in_one_placement_do_not_skip_the_next() {
+    let places = ["a", "b", "c"].map(Placement::new);
+    let mut w = World::with(|setup| setup.placements = places.to_vec());
+    let (first, second) = (w.create(SMALL), w.create(SMALL));
+    w.call_failed(first.0, other());
+    w.call_failed(second.0, other());
+    assert_eq!(w.create(SMALL).1.placement, places[1]);
+}
+
+#[test]
+fn refusals_at_one_moment_lengthen_the_back_off_once() {
+    let mut w = World::new();
+    let creates: Vec<_> = (0..5).map(|_| w.create(SMALL).0).collect();
+    for op in creates {
+        w.call_failed(op, FailureClass::RateLimit(None));
+    }
+    assert_eq!(w.try_create(SMALL), Err(CreateRefusal::Throttled(secs(1))));
+}
