@@ -7,7 +7,7 @@ use crate::{
     scope::Membership,
     settings::{CREATE_ATTEMPTS, CREATE_RETRY, CREATE_THROTTLE},
     timers::Timer,
-    worker::{Began, PendingCreate},
+    worker::{Asking, Began, PendingCreate},
 };
 use pool_api::{Effect as CallEffect, Idempotency, IdempotencyToken, InstanceTypeName, Placement};
 use std::time::Duration;
@@ -97,8 +97,16 @@ impl PoolState {
         self.counts.add(&member);
         let create =
             CreateInstance { instance_type, placement, tags, token: fresh.token, secret: fresh.secret };
-        let pending =
-            PendingCreate { op, create, member, began: now, attempts: 0, instance: None, lost: None };
+        let pending = PendingCreate {
+            op,
+            create,
+            member,
+            began: now,
+            attempts: 0,
+            instance: None,
+            asking: Asking::TheCloud,
+            lost: None,
+        };
         self.creates.insert(op, pending);
         self.calls.push(op, Call::Create);
         self.pump_calls();
@@ -182,21 +190,36 @@ impl PoolState {
     pub(crate) fn on_create_failed(&mut self, op: OpId, failure: &Failure) {
         let now = self.now;
         let began = self.began();
+        let settle = self.settle_time();
+        let retries = self.setup.capabilities.idempotency != Idempotency::None;
         let Some(pending) = self.creates.get_mut(&op) else { return };
-        if failure.effect == CallEffect::Unknown {
-            // Not a refusal: the instance may exist. Only the same token or a list can tell.
+        // A lost response is no refusal: the instance may exist. Nor does a refusal of a later attempt say that an
+        // earlier, lost one has made none. Only the same token or a list can tell.
+        let lost = failure.effect == CallEffect::Unknown;
+        if lost {
             pending.lost = Some(began);
-            let again = self.setup.capabilities.idempotency != Idempotency::None
-                && pending.attempts < CREATE_ATTEMPTS
-                && pending.instance.is_none();
-            if again {
-                self.timers.set(Timer::RetryCreate(op), now + CREATE_RETRY);
-            } else {
-                self.timers.set_no_later(Timer::Sync, now + self.settle_time());
-            }
-            return;
+        } else {
+            self.note_refusal(op, failure);
         }
-        let Some(pending) = self.creates.remove(&op) else { return };
+        let Some(pending) = self.creates.get_mut(&op) else { return };
+        match pending.lost {
+            Some(_) if pending.instance.is_some() => self.create_ended(op),
+            None => self.create_ended(op),
+            Some(_) if lost && retries && pending.attempts < CREATE_ATTEMPTS => {
+                pending.asking = Asking::Again;
+                self.timers.set(Timer::RetryCreate(op), now + CREATE_RETRY);
+            }
+            Some(lost) => {
+                pending.asking = Asking::TheList;
+                self.timers.set_no_later(Timer::Sync, (lost.at + settle).max(now));
+            }
+        }
+    }
+
+    /// What the refusal of a create says of those to come.
+    fn note_refusal(&mut self, op: OpId, failure: &Failure) {
+        let now = self.now;
+        let Some(pending) = self.creates.get(&op) else { return };
         let placements = &self.setup.placements;
         if let Some(failed) = placements.iter().position(|p| *p == pending.create.placement) {
             let next = (failed + 1) % placements.len();
@@ -207,26 +230,35 @@ impl PoolState {
                 let scope = pending.member.failed(scope);
                 // Counted once, also when it was listed before: this create itself is not one of the others.
                 let others = self.counts.of(&scope).saturating_sub(1);
-                let ttl = self.settings().quota_error_ttl;
+                let ttl = self.setup.settings.quota_error_ttl;
                 self.holdoffs.quota_error(scope, others, now, ttl);
             }
             FailureClass::Capacity(scope) => {
-                let until = now + self.settings().capacity_error_ttl;
+                let until = now + self.setup.settings.capacity_error_ttl;
                 self.holdoffs.capacity_error(pending.member.failed(scope), until);
             }
             FailureClass::RateLimit(_) | FailureClass::Other(_) => {}
         }
-        if pending.instance.is_none() {
-            self.counts.remove(&pending.member);
+        self.expire_hold_offs();
+        self.notify();
+    }
+
+    /// Nothing more is to come of a create.
+    fn create_ended(&mut self, op: OpId) {
+        if let Some(pending) = self.creates.remove(&op) {
+            self.timers.clear(&Timer::RetryCreate(op));
+            if pending.instance.is_none() {
+                self.counts.remove(&pending.member);
+            }
+            self.create_slot_freed();
         }
-        self.create_slot_freed();
     }
 
     /// Asks again with the same token.
     pub(crate) fn retry_create(&mut self, op: OpId) {
         let Some(pending) = self.creates.get_mut(&op) else { return };
-        if pending.lost.is_some() && pending.instance.is_none() {
-            pending.lost = None;
+        if pending.asking == Asking::Again && pending.instance.is_none() {
+            pending.asking = Asking::TheCloud;
             self.calls.push(op, Call::Create);
         }
     }
@@ -235,38 +267,25 @@ impl PoolState {
     /// listed by now, and is not, never happened.
     pub(crate) fn resolve_lost_creates(&mut self, list: Began) {
         let settle = self.settle_time();
-        let retries = self.setup.capabilities.idempotency != Idempotency::None;
         let mut wait_until = None;
-        let resolved: Vec<OpId> = self
-            .creates
-            .values()
-            .filter(|pending| {
-                let Some(lost) = pending.lost else { return false };
-                if pending.instance.is_some() {
-                    return true;
-                }
-                if retries && pending.attempts < CREATE_ATTEMPTS {
-                    return false;
-                }
-                let past = list.seq > lost.seq && list.at >= lost.at + settle;
-                if !past {
+        let mut resolved = Vec::new();
+        for pending in self.creates.values() {
+            let Some(lost) = pending.lost.filter(|_| pending.asking != Asking::TheCloud) else { continue };
+            if pending.instance.is_some() {
+                resolved.push((pending.op, true));
+            } else if pending.asking == Asking::TheList {
+                if list.seq > lost.seq && list.at >= lost.at + settle {
+                    resolved.push((pending.op, false));
+                } else {
                     wait_until = wait_until.max(Some(lost.at + settle));
                 }
-                past
-            })
-            .map(|pending| pending.op)
-            .collect();
-        for op in resolved {
-            if let Some(pending) = self.creates.remove(&op) {
-                self.timers.clear(&Timer::RetryCreate(op));
-                if pending.instance.is_none() {
-                    self.counts.remove(&pending.member);
-                    self.emit(Effect::Report(Notice::CallFailed {
-                        kind: CallKind::Create,
-                        failure: Failure::lost("no response, and the instance was never listed"),
-                    }));
-                }
-                self.create_slot_freed();
+            }
+        }
+        for (op, listed) in resolved {
+            self.create_ended(op);
+            if !listed {
+                let failure = Failure::lost("no response, and the instance was never listed");
+                self.emit(Effect::Report(Notice::CallFailed { kind: CallKind::Create, failure }));
             }
         }
         if let Some(at) = wait_until {

@@ -249,6 +249,19 @@ pub(crate) struct PendingCreate {
     pub(crate) attempts: u32,
     /// Set when the instance was listed before the create returned.
     pub(crate) instance: Option<InstanceId>,
-    /// Set when no response came: only a list that began after this can tell.
+    /// From whom its end is to be learnt.
+    pub(crate) asking: Asking,
+    /// The last attempt whose response was lost: its instance may exist.
     pub(crate) lost: Option<Began>,
+}
+
+/// From whom the end of a create is to be learnt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asking {
+    /// A call waits for its turn, or is in flight.
+    TheCloud,
+    /// The next attempt, with the same token.
+    Again,
+    /// Only a list that began late enough.
+    TheList,
 }

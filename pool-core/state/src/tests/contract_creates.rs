@@ -248,3 +248,40 @@ fn refusals_at_one_moment_lengthen_the_back_off_once() {
     }
     assert_eq!(w.try_create(SMALL), Err(CreateRefusal::Throttled(secs(1))));
 }
+
+/// The first attempt may have made the instance; that the second was refused does not say that it did not.
+#[test]
+fn a_refusal_after_a_lost_attempt_does_not_unmake_what_the_lost_one_may_have_made() {
+    for class in [
+        FailureClass::RateLimit(Some(secs(1))),
+        quota(Reach::All),
+        capacity(Reach::InstanceType, PlacementReach::Every),
+        other(),
+    ] {
+        let mut w = World::with(|setup| {
+            setup.settings.max_instances = 1;
+            setup.capabilities.list_settle_time = secs(30);
+        });
+        let create = w.create(SMALL);
+        w.call_lost(create.0);
+        w.advance(secs(2));
+        assert_eq!(w.take_creates().len(), 1);
+        w.call_failed(create.0, class);
+        assert!(w.try_create(SMALL).is_err(), "{class:?}: it may be there");
+        assert_eq!(w.pool.instances().len(), 1);
+        w.list(&[listed("i-1", SMALL, create.1.tags.clone())]);
+        assert_eq!(w.phase("i-1"), Some(Phase::Booting), "{class:?}");
+        assert_eq!(w.pool.instances().len(), 1);
+    }
+}
+
+#[test]
+fn an_instance_that_was_listed_before_its_create_was_lost_is_no_longer_in_flight() {
+    let mut w = settling(Idempotency::Token, 30);
+    let create = w.create(SMALL);
+    w.list(&[listed("i-1", SMALL, create.1.tags.clone())]);
+    w.call_lost(create.0);
+    w.create(SMALL);
+    w.advance(secs(5));
+    assert!(w.take_creates().is_empty(), "nothing is asked for again");
+}
