@@ -167,15 +167,25 @@ impl PoolState {
         self.emit(Effect::Report(Notice::Appeared { instance: id.clone(), created_here: pending.is_some() }));
         self.emit(Effect::SetAddress { instance: id.clone(), address: instance.address.clone() });
         self.notify();
-        match self.secrets.get(&tags.secret) {
-            Some(first) if *first != id => self.shutdown(&id, ShutdownReason::Duplicate),
-            _ => {
-                self.secrets.insert(tags.secret, id.clone());
-                self.check_tags(instance);
-                self.timers.set(Timer::Probe(id.clone()), self.now);
-                self.check_lifecycle(&id);
-            }
+        let first = self.secrets.get(&tags.secret).filter(|first| **first != id);
+        let made_here =
+            first.and_then(|first| self.workers.get(first)).is_some_and(|w| w.create_began.is_some());
+        let second = first.is_some();
+        if !second {
+            self.secrets.insert(tags.secret, id.clone());
         }
+        if second && made_here && idle_behavior != IdleBehavior::Hold {
+            // A second instance of one create, which no process has used.
+            self.shutdown(&id, ShutdownReason::Duplicate);
+            return;
+        }
+        if second && idle_behavior == IdleBehavior::Run {
+            // Which of two that were found was used before is not known: both may have jobs.
+            self.change_idle_behavior(&id, IdleBehavior::Drain);
+        }
+        self.check_tags(instance);
+        self.timers.set(Timer::Probe(id.clone()), self.now);
+        self.check_lifecycle(&id);
     }
 
     /// What a list or a create says anew of a worker.

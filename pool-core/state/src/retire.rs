@@ -78,11 +78,15 @@ impl PoolState {
         Some(id)
     }
 
-    /// p11: shuts a worker down unless it is held or busy. False if it is, or is not there, or is on its way out.
+    /// p11: shuts a worker down unless it is held or busy, or unknown and so perhaps busy. False if it is, or is not
+    /// there, or is on its way out.
     pub fn shutdown_instance(&mut self, now: Time, id: &InstanceId) -> bool {
         self.enter(now);
         let Some(worker) = self.workers.get(id) else { return false };
-        if worker.is_held() || !worker.is_unused() || matches!(worker.state, State::Shutdown { .. }) {
+        if worker.is_held()
+            || !worker.is_unused()
+            || matches!(worker.state, State::Unknown | State::Shutdown { .. })
+        {
             return false;
         }
         self.shutdown(id, ShutdownReason::NotNeeded);

@@ -285,3 +285,33 @@ fn an_instance_that_was_listed_before_its_create_was_lost_is_no_longer_in_flight
     w.advance(secs(5));
     assert!(w.take_creates().is_empty(), "nothing is asked for again");
 }
+
+#[test]
+fn a_second_instance_that_is_held_stays() {
+    let mut w = World::new();
+    let first = w.instance("i-1", SMALL);
+    let mut second = tagged(first.clone(), "IdleBehavior", "hold");
+    second.id = id("i-2");
+    w.list(&[first, second]);
+    w.probe("i-2", Vec::new());
+    w.advance(secs(1000));
+    assert_eq!((w.phase("i-2"), w.behavior("i-2")), (Some(Phase::Idle), IdleBehavior::Hold));
+}
+
+/// After a restart nobody knows which of the two has jobs.
+#[test]
+fn a_second_instance_that_was_found_is_drained_and_not_destroyed_with_its_jobs() {
+    let mut w = World::new();
+    let first = w.instance("i-1", SMALL);
+    let mut second = first.clone();
+    second.id = id("i-2");
+    w.list(&[first, second]);
+    assert!(w.destroyed().is_empty());
+    w.probe("i-1", Vec::new());
+    w.probe("i-2", vec![running("job-1")]);
+    assert_eq!(w.behavior("i-2"), IdleBehavior::Drain);
+    assert_eq!(w.runs_on("job-1").as_deref(), Some("i-2"));
+    w.run_ended("i-2", run("job-1"));
+    w.forget("job-1");
+    assert_eq!(w.destroyed(), ["i-2"]);
+}

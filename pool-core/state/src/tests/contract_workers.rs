@@ -256,3 +256,12 @@ fn a_worker_that_was_gone_and_came_back_is_probed_once_at_a_time() {
     let second = w.take_probes().into_iter().filter(|(instance, ..)| *instance == id("i-2")).count();
     assert_eq!(second, 1);
 }
+
+#[test]
+fn an_unknown_worker_is_not_shut_down_as_not_needed_for_it_may_have_jobs() {
+    let mut w = World::new();
+    let all = [w.instance("i-1", SMALL)];
+    w.list(&all);
+    assert!(!w.pool.shutdown_instance(w.now, &id("i-1")));
+    assert!(w.destroyed().is_empty());
+}
