@@ -211,9 +211,9 @@ impl Worker {
             self.runs.values().fold(Resources::default(), |sum, run| sum.saturating_add(&run.resources));
     }
 
-    /// True when nothing is on it that must not be lost.
+    /// True when nothing is on it that must not be lost. Strays may be: they are to end.
     pub(crate) fn is_unused(&self) -> bool {
-        self.runs.is_empty() && self.unfetched.is_empty() && self.strays.is_empty()
+        self.runs.is_empty() && self.unfetched.is_empty()
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -198,3 +198,20 @@ fn a_drained_worker_waits_for_its_output_too() {
     w.forget("job-1");
     assert_eq!(w.destroyed(), ["i-1"]);
 }
+
+#[test]
+fn a_worker_whose_stray_has_ended_or_never_ends_is_shut_down_in_its_time() {
+    for ends in [false, true] {
+        let mut w = World::new();
+        w.idle_worker("i-1", SMALL);
+        w.idle_worker("i-2", SMALL);
+        w.running_job("i-1", "job-1");
+        w.probe("i-2", vec![running("job-1")]);
+        w.advance(secs(61));
+        if ends {
+            w.run_ended("i-2", run("job-1"));
+            w.advance(secs(61));
+        }
+        assert_eq!(w.view("i-2").unwrap().shutdown, Some(ShutdownReason::Idle), "ends: {ends}");
+    }
+}
