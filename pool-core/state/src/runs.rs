@@ -117,7 +117,10 @@ impl PoolState {
     pub fn forget_job(&mut self, now: Time, job: &JobId) -> bool {
         self.enter(now);
         let Some(ended) = self.ended.remove(job) else { return false };
-        self.forget_run(&ended.instance, ended.run);
+        // No runner has anything of what never started or was lost.
+        if matches!(ended.end, JobEnd::Finished(_)) {
+            self.forget_run(&ended.instance, ended.run);
+        }
         self.notify();
         self.pump_calls();
         true
@@ -155,6 +158,7 @@ impl PoolState {
         let Some(worker) = self.workers.get_mut(id) else { return };
         let job = run.id.job.clone();
         worker.last_job = Some(job.clone());
+        worker.forgetting.remove(&run.id);
         worker.runs.insert(job.clone(), run);
         worker.update_reserved();
         worker.runs_changed = seq;
@@ -210,6 +214,8 @@ impl PoolState {
         let Some(known) = worker.runs.get_mut(&run.job).filter(|known| known.id == *run) else { return };
         match answer {
             StartAnswer::Started => self.is_running(id, &run.job),
+            // Its list, or the session, has said otherwise since.
+            StartAnswer::Refused(_) if known.certainty == Certainty::Running => {}
             StartAnswer::Refused(reason) => {
                 let end = JobEnd::NotStarted { reason: reason.clone() };
                 self.end_run(id, &run.job, end);

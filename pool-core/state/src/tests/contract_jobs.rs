@@ -215,3 +215,26 @@ fn a_worker_whose_stray_has_ended_or_never_ends_is_shut_down_in_its_time() {
         assert_eq!(w.view("i-2").unwrap().shutdown, Some(ShutdownReason::Idle), "ends: {ends}");
     }
 }
+
+/// A run that was refused is started again under the same name, while the runner was told to forget it.
+#[test]
+fn the_end_of_a_run_that_was_started_again_after_a_forget_is_heard() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.try_start("i-1", run("job-1"), half()).unwrap();
+    w.start_answered("i-1", run("job-1"), StartAnswer::Refused("busy".to_owned()));
+    w.forget("job-1");
+    assert!(w.take_forgets().is_empty(), "there is nothing that the runner could forget");
+    w.running_job("i-1", "job-1");
+    w.run_ended("i-1", run("job-1"));
+    assert_eq!(w.end_of("job-1"), Some(JobEnd::Finished(exit(0))));
+}
+
+#[test]
+fn an_answer_that_contradicts_a_running_job_is_not_believed() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.running_job("i-1", "job-1");
+    w.start_answered("i-1", run("job-1"), StartAnswer::Refused("late".to_owned()));
+    assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
+}
