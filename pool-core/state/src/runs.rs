@@ -5,7 +5,7 @@ use crate::{
     events::BootOutcome,
     phase::{Input, Phase, State},
     timers::Timer,
-    worker::{Began, Certainty, Ended, Kill, Run},
+    worker::{Began, Certainty, Ended, Judged, Kill, Run},
 };
 use pool_api::{InstanceId, InstanceTypeName, JobId, Resources, RunId};
 use pool_protocol::{KillTimes, RunEnd, RunReport, RunStatus};
@@ -116,14 +116,22 @@ impl PoolState {
     /// p16: clears the end of a job. False, and no effect, before it has ended.
     pub fn forget_job(&mut self, now: Time, job: &JobId) -> bool {
         self.enter(now);
-        let Some(ended) = self.ended.remove(job) else { return false };
-        // No runner has anything of what never started or was lost.
-        if matches!(ended.end, JobEnd::Finished(_)) {
-            self.forget_run(&ended.instance, ended.run);
+        if !self.ended.contains_key(job) {
+            return false;
         }
+        self.clear_end(job);
         self.notify();
         self.pump_calls();
         true
+    }
+
+    /// Drops an end, and what the runner keeps of it: it has nothing of a run that never started or was lost.
+    fn clear_end(&mut self, job: &JobId) {
+        if let Some(ended) = self.ended.remove(job)
+            && matches!(ended.end, JobEnd::Finished(_))
+        {
+            self.forget_run(&ended.instance, ended.run);
+        }
     }
 
     fn forget_run(&mut self, id: &InstanceId, run: RunId) {
@@ -274,13 +282,14 @@ impl PoolState {
             }
             // A worker's word does not count for what was given to another.
             Some(_) => self.forget_run(id, run.clone()),
-            None => match self.ended.get(&run.job) {
-                Some(known) if known.run == *run && matches!(known.end, JobEnd::Finished(_)) => {}
-                Some(known) if known.run != *run || known.instance != *id => self.forget_run(id, run.clone()),
+            None => match self.ended.get(&run.job).map(|known| known.judge(id, run)) {
+                Some(Judged::Same) => {}
+                Some(Judged::Older) => self.forget_run(id, run.clone()),
                 // p41: an earlier process started it; or it was thought lost and was not.
-                Some(_) | None => {
+                Some(Judged::Newer) | None => {
                     worker.last_job = Some(run.job.clone());
                     worker.busy = now;
+                    self.clear_end(&run.job);
                     self.record_end(id, run.clone(), JobEnd::Finished(end));
                 }
             },
@@ -351,12 +360,14 @@ impl PoolState {
         } else if owner.is_some() {
             self.kill_stray(id, run);
         } else {
-            // p41: an earlier process started it; or it was thought lost and was not.
-            if self.ended.get(&run.job).is_some_and(|ended| ended.run != run) {
+            if let Some(Judged::Older | Judged::Same) =
+                self.ended.get(&run.job).map(|known| known.judge(id, &run))
+            {
                 self.kill_stray(id, run);
                 return;
             }
-            self.ended.remove(&run.job);
+            // p41: an earlier process started it; or it was thought lost and was not.
+            self.clear_end(&run.job);
             let adopted = Run { id: run, resources, certainty: Certainty::Running, waited: None, kill: None };
             self.put_run(id, adopted);
         }

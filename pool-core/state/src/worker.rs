@@ -87,6 +87,30 @@ pub(crate) struct Ended {
     pub(crate) end: JobEnd,
 }
 
+/// What a run that is met is to the end that is known of its job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Judged {
+    /// The very run whose end the runner has told.
+    Same,
+    /// An earlier attempt, or the same one elsewhere: it has no say any longer.
+    Older,
+    /// A later attempt, or the very run that was thought not to be there.
+    Newer,
+}
+
+impl Ended {
+    /// What a run on a worker is to this end.
+    pub(crate) fn judge(&self, id: &InstanceId, run: &RunId) -> Judged {
+        match (run.attempt.cmp(&self.run.attempt), &self.end) {
+            (std::cmp::Ordering::Greater, _) => Judged::Newer,
+            (std::cmp::Ordering::Less, _) => Judged::Older,
+            (std::cmp::Ordering::Equal, _) if *id != self.instance => Judged::Older,
+            (std::cmp::Ordering::Equal, JobEnd::Finished(_)) => Judged::Same,
+            (std::cmp::Ordering::Equal, _) => Judged::Newer,
+        }
+    }
+}
+
 /// How a job's run came to its end, as far as the pool knows.
 #[derive(Clone, PartialEq, Debug)]
 pub enum JobEnd {

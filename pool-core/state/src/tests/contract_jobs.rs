@@ -238,3 +238,46 @@ fn an_answer_that_contradicts_a_running_job_is_not_believed() {
     w.start_answered("i-1", run("job-1"), StartAnswer::Refused("late".to_owned()));
     assert_eq!(w.runs_on("job-1").as_deref(), Some("i-1"));
 }
+
+#[test]
+fn a_later_attempt_that_is_found_after_the_end_of_an_earlier_one_is_the_right_one() {
+    let mut w = World::new();
+    let all = ["i-1", "i-2"].map(|i| w.instance(i, SMALL));
+    w.list(&all);
+    w.probe("i-1", vec![ended("job-1")]);
+    let later = report(attempt("job-1", 2), RunStatus::Running { started_ms: 1 });
+    w.probe("i-2", vec![later]);
+    assert_eq!(w.runs_on("job-1").as_deref(), Some("i-2"));
+    assert!(w.take_kills().is_empty());
+    assert_eq!(w.take_forgets(), [(id("i-1"), run("job-1"))]);
+    // And so is its end.
+    let mut w = World::new();
+    let all = ["i-1", "i-2"].map(|i| w.instance(i, SMALL));
+    w.list(&all);
+    w.probe("i-1", vec![ended("job-1")]);
+    w.probe("i-2", vec![report(attempt("job-1", 2), RunStatus::Ended { end: exit(3) })]);
+    assert_eq!(w.end_of("job-1"), Some(JobEnd::Finished(exit(3))));
+    assert_eq!(w.take_forgets(), [(id("i-1"), run("job-1"))]);
+    // An earlier one that is found later is not.
+    let mut w = World::new();
+    let all = ["i-1", "i-2"].map(|i| w.instance(i, SMALL));
+    w.list(&all);
+    w.probe("i-2", vec![report(attempt("job-1", 2), RunStatus::Ended { end: exit(3) })]);
+    w.probe("i-1", vec![ended("job-1")]);
+    assert_eq!(w.end_of("job-1"), Some(JobEnd::Finished(exit(3))));
+    assert_eq!(w.take_forgets(), [(id("i-1"), run("job-1"))]);
+}
+
+#[test]
+fn a_job_that_has_finished_is_not_brought_back_by_another_worker() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.idle_worker("i-2", SMALL);
+    w.running_job("i-1", "job-1");
+    w.run_ended("i-1", run("job-1"));
+    w.probe("i-2", vec![running("job-1")]);
+    assert_eq!(w.end_of("job-1"), Some(JobEnd::Finished(exit(0))));
+    assert_eq!(w.take_kills(), [run("job-1")]);
+    w.probe("i-2", vec![ended("job-1")]);
+    assert_eq!(w.take_forgets(), [(id("i-2"), run("job-1"))]);
+}
