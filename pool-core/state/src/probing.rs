@@ -6,7 +6,7 @@ use crate::{
     phase::{Input, Phase, State},
     rate::{doubled, with_jitter},
     timers::Timer,
-    worker::{Probing, Worker},
+    worker::{Certainty, Probing, Worker},
 };
 use pool_api::InstanceId;
 
@@ -82,22 +82,28 @@ impl PoolState {
             (Err(reason), _) | (_, Err(reason)) => Some(reason.clone()),
         };
         let listed = result.runs.is_ok();
-        if let Ok(list) = result.runs {
-            self.apply_run_list(id, list, began);
-        }
+        let applied = result.runs.is_ok_and(|list| self.apply_run_list(id, list, began));
         match failure {
-            None => self.probe_succeeded(id, began.at),
+            None => self.probe_succeeded(id, began.at, applied),
             Some(reason) => self.probe_failed(id, began.at, listed, reason),
         }
         self.schedule_probe(id);
     }
 
-    fn probe_succeeded(&mut self, id: &InstanceId, began: crate::Time) {
+    /// `applied`: what the runner listed was taken in.
+    fn probe_succeeded(&mut self, id: &InstanceId, began: crate::Time, applied: bool) {
         let now = self.now;
+        let soon = now + self.settings().first_probe_backoff;
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.failed_probes = 0;
         worker.probed = Some(began);
-        if !matches!(worker.state, State::Unknown | State::Booting) {
+        let boots = matches!(worker.state, State::Unknown | State::Booting);
+        let asks = boots || worker.runs.values().any(|run| run.certainty == Certainty::Lost);
+        if !applied && asks {
+            // It changed while it was asked: ready is only a worker whose runs are known.
+            self.timers.set_no_later(Timer::Probe(id.clone()), soon);
+        }
+        if !applied || !boots {
             return;
         }
         worker.booted = true;

@@ -5,7 +5,7 @@ use crate::{
     events::BootOutcome,
     phase::{Input, Phase, State},
     timers::Timer,
-    worker::{Began, Certainty, Ended, Judged, Kill, Run},
+    worker::{Began, Certainty, Ended, Judged, Kill, Run, Stale},
 };
 use pool_api::{InstanceId, InstanceTypeName, JobId, Resources, RunId};
 use pool_protocol::{KillTimes, RunEnd, RunReport, RunStatus};
@@ -155,6 +155,11 @@ impl PoolState {
         }
     }
 
+    /// This very run, if the worker has it.
+    fn run_on(&self, id: &InstanceId, run: &RunId) -> Option<&Run> {
+        self.workers.get(id)?.runs.get(&run.job).filter(|known| known.id == *run)
+    }
+
     fn run_mut(&mut self, job: &JobId) -> Option<&mut Run> {
         let id = self.jobs.get(job)?;
         self.workers.get_mut(id)?.runs.get_mut(job)
@@ -205,11 +210,13 @@ impl PoolState {
     }
 
     fn record_end(&mut self, id: &InstanceId, run: RunId, end: JobEnd) {
+        let seq = self.seq;
         // Only a runner that has the run has output to be fetched.
         if matches!(end, JobEnd::Finished(_))
             && let Some(worker) = self.workers.get_mut(id)
         {
             worker.unfetched.insert(run.clone());
+            worker.runs_changed = seq;
         }
         let ended = Ended { run: run.clone(), instance: id.clone(), noticed: self.now, end };
         self.ended.insert(run.job, ended);
@@ -297,19 +304,20 @@ impl PoolState {
     }
 
     /// p34, p40, p41: takes over what a runner lists, unless the worker has changed since the list began.
-    pub(crate) fn apply_run_list(&mut self, id: &InstanceId, list: RunList, began: Began) {
-        self.apply_runs(id, list.runs, began);
+    /// Returns whether it did.
+    pub(crate) fn apply_run_list(&mut self, id: &InstanceId, list: RunList, began: Began) -> bool {
+        let applied = self.workers.get(id).is_some_and(|worker| began.seq >= worker.runs_changed);
+        if applied {
+            self.apply_runs(id, list.runs, began);
+        }
         // After the runs: they are not to be lost because their worker is drained.
         if let Some(reason) = list.broken {
             self.on_broken(id, reason);
         }
+        applied
     }
 
     fn apply_runs(&mut self, id: &InstanceId, runs: Vec<RunReport>, began: Began) {
-        let Some(worker) = self.workers.get(id) else { return };
-        if began.seq < worker.runs_changed {
-            return;
-        }
         let ours: Vec<RunReport> =
             runs.into_iter().filter(|report| report.instance_set == self.setup.instance_set).collect();
         let listed: BTreeSet<RunId> = ours.iter().map(|report| report.run.clone()).collect();
@@ -319,6 +327,10 @@ impl PoolState {
                 RunStatus::Running { .. } => self.found_running(id, report.run, report.resources),
                 RunStatus::Ended { end } => self.on_run_ended(id, &report.run, end),
                 RunStatus::Stale => {
+                    // It may run: then no other worker may have it, and this one must not be thought idle.
+                    if self.run_on(id, &report.run).is_none() {
+                        self.found_running(id, report.run.clone(), report.resources);
+                    }
                     stale.insert(report.run);
                 }
             }
@@ -352,19 +364,16 @@ impl PoolState {
     }
 
     fn found_running(&mut self, id: &InstanceId, run: RunId, resources: Resources) {
-        let owner = self.jobs.get(&run.job);
-        let known = owner.is_some_and(|owner| owner == id)
-            && self.workers.get(id).and_then(|w| w.runs.get(&run.job)).is_some_and(|known| known.id == run);
-        if known {
+        if self.run_on(id, &run).is_some() {
             self.is_running(id, &run.job);
-        } else if owner.is_some() {
+        } else if self.jobs.contains_key(&run.job) {
             self.kill_stray(id, run);
         } else {
-            if let Some(Judged::Older | Judged::Same) =
-                self.ended.get(&run.job).map(|known| known.judge(id, &run))
-            {
-                self.kill_stray(id, run);
-                return;
+            match self.ended.get(&run.job).map(|known| known.judge(id, &run)) {
+                // The list is older than the end, or the runner will say so once more.
+                Some(Judged::Same) => return,
+                Some(Judged::Older) => return self.kill_stray(id, run),
+                Some(Judged::Newer) | None => {}
             }
             // p41: an earlier process started it; or it was thought lost and was not.
             self.clear_end(&run.job);
@@ -415,14 +424,20 @@ impl PoolState {
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.stale.retain(|run, _| stale.contains(run));
         for run in stale {
-            worker.stale.entry(run).or_insert(now);
+            worker.stale.entry(run).or_insert(Stale { since: now, given_up: false });
         }
-        let overdue = worker.stale.iter().find(|(_, since)| list.at >= **since + timeout);
-        if let Some((run, _)) = overdue {
-            let reason = format!("the record of run {run} cannot be read");
-            self.on_broken(id, reason);
-        } else if let Some(first) = worker.stale.values().min() {
-            self.timers.set(Timer::StaleRun(id.clone()), *first + timeout);
+        let mut overdue = None;
+        for (run, stale) in &mut worker.stale {
+            if list.at >= stale.since + timeout {
+                stale.given_up = true;
+                overdue = Some(run.clone());
+            }
+        }
+        if let Some(run) = overdue {
+            self.on_broken(id, format!("the record of run {run} cannot be read"));
+            self.shut_down_if_given_up(id);
+        } else if let Some(first) = worker.stale.values().map(|stale| stale.since).min() {
+            self.timers.set(Timer::StaleRun(id.clone()), first + timeout);
         }
     }
 
@@ -497,7 +512,10 @@ impl PoolState {
     /// p28: draining, and every job that remains is given up.
     pub(crate) fn shut_down_if_given_up(&mut self, id: &InstanceId) {
         let Some(worker) = self.workers.get(id) else { return };
-        let given_up = |run: &Run| run.kill.as_ref().is_some_and(|kill| kill.given_up);
+        let given_up = |run: &Run| {
+            run.kill.as_ref().is_some_and(|kill| kill.given_up)
+                || worker.stale.get(&run.id).is_some_and(|stale| stale.given_up)
+        };
         if worker.idle_behavior == IdleBehavior::Drain
             && !worker.runs.is_empty()
             && worker.runs.values().all(given_up)

@@ -78,6 +78,15 @@ pub(crate) struct Kill {
     pub(crate) given_up: bool,
 }
 
+/// A run whose record cannot be read: it may run or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stale {
+    /// When a list first showed it so.
+    pub(crate) since: Time,
+    /// A list has shown it so for too long.
+    pub(crate) given_up: bool,
+}
+
 /// A run that has ended and is not forgotten.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Ended {
@@ -189,8 +198,8 @@ pub(crate) struct Worker {
     pub(crate) evidence: Time,
     pub(crate) session_open: bool,
     pub(crate) broken: Option<String>,
-    /// Since when which runs are stale.
-    pub(crate) stale: BTreeMap<RunId, Time>,
+    /// Runs whose records cannot be read.
+    pub(crate) stale: BTreeMap<RunId, Stale>,
     /// Runs that are another worker's by right: killed, not counted.
     pub(crate) strays: BTreeSet<RunId>,
     pub(crate) runs: BTreeMap<JobId, Run>,

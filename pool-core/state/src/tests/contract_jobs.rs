@@ -281,3 +281,36 @@ fn a_job_that_has_finished_is_not_brought_back_by_another_worker() {
     w.probe("i-2", vec![ended("job-1")]);
     assert_eq!(w.take_forgets(), [(id("i-2"), run("job-1"))]);
 }
+
+#[test]
+fn a_worker_gets_no_job_before_a_list_of_its_runs_was_taken_in() {
+    let mut w = World::new();
+    let all = [w.instance("i-1", SMALL)];
+    w.list(&all);
+    // An end is announced while the first list is on its way: that list counts for nothing.
+    let probe = w.begin_probe("i-1");
+    w.run_ended("i-1", run("job-1"));
+    w.forget("job-1");
+    w.probed("i-1", probe, true, Ok(RunList { runs: vec![ended("job-1"), running("job-2")], broken: None }));
+    assert_ne!(w.phase("i-1"), Some(Phase::Idle), "who knows what it runs");
+    w.advance(secs(1));
+    w.probe("i-1", vec![running("job-2")]);
+    assert_eq!(w.runs_on("job-2").as_deref(), Some("i-1"));
+}
+
+#[test]
+fn a_job_whose_record_is_stale_is_not_given_to_another() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.idle_worker("i-2", SMALL);
+    w.probe("i-1", vec![stale("job-1")]);
+    assert_eq!(w.try_start("i-2", run("job-1"), half()), Err(StartRefusal::Known(job("job-1"))));
+    // It stays so after its worker is broken, until that is gone.
+    w.advance(secs(6));
+    w.probe("i-1", vec![stale("job-1")]);
+    assert!(w.try_start("i-2", run("job-1"), half()).is_err());
+    assert_eq!(w.destroyed(), ["i-1"], "nothing on a broken worker but what cannot be read");
+    let other = w.instance("i-2", SMALL);
+    w.list(&[other]);
+    assert_eq!(w.end_of("job-1"), Some(JobEnd::WorkerGone));
+}
