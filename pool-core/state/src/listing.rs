@@ -30,8 +30,9 @@ impl PoolState {
         self.left_alone.retain(|id| listed.contains(id));
         let absent: Vec<InstanceId> =
             self.workers.keys().filter(|id| !listed.contains(*id)).cloned().collect();
+        let mut answers = false;
         for id in absent {
-            self.on_absent(&id, began);
+            answers |= self.on_absent(&id, began);
         }
         if !std::mem::replace(&mut self.loaded, true) {
             self.notify();
@@ -230,25 +231,25 @@ impl PoolState {
         }
     }
 
-    /// A worker is not in a complete list.
-    fn on_absent(&mut self, id: &InstanceId, list: Began) {
+    /// A worker is not in a complete list. Returns whether it answers nevertheless.
+    fn on_absent(&mut self, id: &InstanceId, list: Began) -> bool {
         let settle = self.settle_time();
-        let Some(worker) = self.workers.get(id) else { return };
+        let Some(worker) = self.workers.get(id) else { return false };
         if worker.session_open {
             // It still answers, so it is not gone, whatever the list says. Ask it, and the cloud, again.
             self.probe_soon(id);
-            self.list_soon();
-            return;
+            return true;
         }
         if list.seq <= worker.changed.seq {
-            return;
+            return false;
         }
-        if list.at < worker.evidence + settle {
-            let again = worker.evidence + settle;
-            self.timers.set_no_later(Timer::Sync, again.max(self.now));
-            return;
+        let settled = worker.evidence + settle;
+        if list.at < settled {
+            self.timers.set_no_later(Timer::Sync, settled.max(self.now));
+        } else {
+            self.gone(id);
         }
-        self.gone(id);
+        false
     }
 
     /// p30: a worker has disappeared.

@@ -265,3 +265,23 @@ fn an_unknown_worker_is_not_shut_down_as_not_needed_for_it_may_have_jobs() {
     assert!(!w.pool.shutdown_instance(w.now, &id("i-1")));
     assert!(w.destroyed().is_empty());
 }
+
+/// Lists that miss a worker which answers come more seldom while that lasts.
+#[test]
+fn absent_workers_that_answer_do_not_make_the_pool_list_without_end() {
+    let mut w = settling(0);
+    for i in ["i-1", "i-2", "i-3"] {
+        w.idle_worker(i, SMALL);
+        w.session(i, true);
+    }
+    let mut lists = 0;
+    for _ in 0..6000 {
+        w.advance(millis(100));
+        for op in w.take_lists() {
+            lists += 1;
+            w.answer_list(op, &[]);
+        }
+        w.forget_effects();
+    }
+    assert!((10..=25).contains(&lists), "{lists} lists in ten minutes");
+}
