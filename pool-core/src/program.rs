@@ -1,7 +1,7 @@
 //! The runner program that workers get.
 
 use bytes::Bytes;
-use pool_api::Architecture;
+use pool_api::{Architecture, InstanceType};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
@@ -90,6 +90,14 @@ impl RunnerSource {
         let Self::Files(files) = self else { return None };
         let metadata = std::fs::metadata(files.get(&architecture)?).ok()?;
         Some((metadata.len(), metadata.modified().ok()?))
+    }
+
+    /// Whether workers of all these types could be given their program, without reading all of it.
+    ///
+    /// # Errors
+    /// [`RunnerError`] for the first that could not.
+    pub fn check_types<'a>(&self, types: impl IntoIterator<Item = &'a InstanceType>) -> Result<(), RunnerError> {
+        types.into_iter().try_for_each(|instance_type| self.check(instance_type.architecture))
     }
 
     /// Whether it could be loaded, without reading all of it.

@@ -1,2 +1,15 @@
-//! x
-fn main() {}
+//! `poold`: an elastic pool of cloud workers.
+//!
+//! The same program is the runner on the workers (`poold runner …`), so that one file is all there is to install.
+
+mod cli;
+mod demo;
+mod program_config;
+mod state_dir;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pool_runner::run_if_asked();
+    cli::run()
+}

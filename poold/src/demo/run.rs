@@ -1,0 +1,93 @@
+//! From the command line's options to the summary.
+
+use super::{DemoConfig, dispatcher::Dispatcher, inputs, load, queue::Queue, summary::Summary};
+use crate::{
+    program_config::{InputError, ProgramConfig, in_section},
+    state_dir,
+};
+use pool_core::{
+    DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver, read_toml, read_toml_file,
+};
+use std::path::PathBuf;
+
+/// The configuration that is used when none is given.
+pub(crate) const DEFAULT_CONFIG: &str = include_str!("default.toml");
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub(crate) struct DemoOptions {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) json: bool,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DemoEnd {
+    pub(crate) as_expected: bool,
+    pub(crate) interrupted: bool,
+}
+
+/// Runs the demo and prints its summary.
+///
+/// # Errors
+/// [`InputError`] when what it was given cannot be used; nothing was started then.
+pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
+    // All that can be wrong is found before anything is made.
+    let config: ProgramConfig<DemoConfig> = match &options.config {
+        Some(path) => read_toml_file(path)?,
+        None => read_toml(DEFAULT_CONFIG)?,
+    };
+    config.pool.validate().map_err(|error| in_section("pool", error))?;
+    config.demo.validate().map_err(|error| in_section("demo", error))?;
+    let chosen = driver(&config.driver.name)?;
+    let runner = config.runner.source();
+    runner.check_types(&config.pool.instance_types).map_err(InputError::Runner)?;
+    config.ssh.check()?;
+    let state_dir = match &options.state_dir {
+        Some(path) => state_dir::open(path)?,
+        None => {
+            let parent = std::env::temp_dir();
+            let path = parent.join(format!("poold-demo-{}", std::process::id()));
+            state_dir::open(&path)?
+        }
+    };
+    let key = config.ssh.key(&state_dir)?;
+    let lock = InstanceSetLock::acquire(&state_dir, &config.pool.instance_set)?;
+    let context = DriverContext {
+        instance_set: config.pool.instance_set.clone(),
+        state_dir: state_dir.join(chosen.name()),
+    };
+    let cloud =
+        chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
+
+    let inputs_dir = state_dir.join("inputs");
+    let demo = config.demo.clone();
+    let (files, size, seed) = (demo.files, demo.file_size, demo.seed);
+    let directory = inputs_dir.clone();
+    let making = tokio::task::spawn_blocking(move || inputs::make(&directory, files, size, seed));
+    let files = making
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        .map_err(InputError::file(&inputs_dir))?;
+    let outputs = state_dir.join("outputs");
+    std::fs::create_dir_all(&outputs).map_err(InputError::file(&outputs))?;
+
+    let connector = SshConnector::new(SshConfig::new(key));
+    let pool = Pool::builder(config.pool, cloud, connector).runner(runner).lock(&lock).start()?;
+    let queue = Queue::new(load::jobs(&files));
+    let mut dispatcher = Dispatcher::new(pool.clone(), queue, outputs.clone());
+    dispatcher.run().await;
+    pool.stop().await;
+
+    let summary = Summary::of(&dispatcher, &outputs);
+    if options.json {
+        match serde_json::to_string_pretty(&summary) {
+            Ok(text) => println!("{text}"),
+            Err(error) => unreachable!("a summary has only text keys: {error}"),
+        }
+    } else {
+        print!("{}", summary.text());
+    }
+    Ok(DemoEnd { as_expected: summary.as_expected, interrupted: summary.interrupted })
+}

@@ -1,0 +1,81 @@
+//! The directory in which all state lives.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// Says that a directory is ours.
+const MARKER: &str = "poold-state";
+const MARKER_TEXT: &str = "This directory belongs to poold. Format 1.\n";
+
+/// A directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateDirError {
+    #[error(
+        "{path} cannot be used as the state directory: choose another with --state-dir, or let this user write there"
+    )]
+    Unusable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "{path} is not empty and not a state directory of poold (it has no file {MARKER}): choose an empty or new \
+         directory with --state-dir"
+    )]
+    NotOurs { path: PathBuf },
+    #[error("{path} is a state directory of another version of poold: choose another with --state-dir")]
+    OtherFormat { path: PathBuf },
+}
+
+/// Takes a directory as the state directory: one that is ours, or a new or empty one.
+///
+/// # Errors
+/// [`StateDirError`]; nothing was changed then.
+pub(crate) fn open(path: &Path) -> Result<PathBuf, StateDirError> {
+    let unusable = |source| StateDirError::Unusable { path: path.to_owned(), source };
+    match fs::read_to_string(path.join(MARKER)) {
+        Ok(text) if text == MARKER_TEXT => return path.canonicalize().map_err(unusable),
+        Ok(_) => return Err(StateDirError::OtherFormat { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unusable(error)),
+    }
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(StateDirError::NotOurs { path: path.to_owned() });
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path).map_err(unusable)?
+        }
+        Err(error) => return Err(unusable(error)),
+    }
+    // create_new: of two programs that find it empty, one makes it its own.
+    let mut marker = fs::File::create_new(path.join(MARKER)).map_err(unusable)?;
+    marker.write_all(MARKER_TEXT.as_bytes()).map_err(unusable)?;
+    path.canonicalize().map_err(unusable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_empty_and_our_own_directories_are_taken_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("a/b");
+        open(&new).unwrap();
+        open(&new).unwrap();
+        let others = dir.path().join("others");
+        fs::create_dir(&others).unwrap();
+        fs::write(others.join("thesis.tex"), "").unwrap();
+        assert!(matches!(open(&others), Err(StateDirError::NotOurs { .. })));
+        assert_eq!(fs::read_dir(&others).unwrap().count(), 1, "nothing was changed");
+        fs::write(new.join(MARKER), "Format 9").unwrap();
+        assert!(matches!(open(&new), Err(StateDirError::OtherFormat { .. })));
+        assert!(matches!(open(&others.join("thesis.tex")), Err(StateDirError::Unusable { .. })));
+    }
+}
