@@ -56,9 +56,12 @@ impl Sshd {
         let config = format!(
             "{extra}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
-             LogLevel VERBOSE\n",
+             LogLevel VERBOSE\n\
+             # Without the start-up files of whoever runs the tests: they may print something.\n\
+             SetEnv HOME={}\n",
             path("host_key"),
-            path("authorized_keys")
+            path("authorized_keys"),
+            path("")
         );
         fs::write(path("config"), config).unwrap();
         sshd.listen().await
