@@ -96,8 +96,8 @@ fn each_mistake_in_the_configuration_is_named() {
         (good.replace("price = 0.0104", "price = -0.0104"), &["price", "-0.0104"]),
         (good.replace("memory = \"2 GiB\"", "memory = \"2 elephants\""), &["memory"]),
         (good.replace("name = \"loopback\"", "name = \"ec3\""), &["driver.name", "ec3", "loopback"]),
-        (good.replace("boot_time = \"700ms\"", "boot_tim = \"700ms\""), &["driver.options", "boot_tim"]),
-        (good.replace("boot_time = \"700ms\"", "boot_time = \"soon\""), &["driver.options", "boot_time"]),
+        (good.replace("boot_time = \"500ms\"", "boot_tim = \"500ms\""), &["driver.options", "boot_tim"]),
+        (good.replace("boot_time = \"500ms\"", "boot_time = \"soon\""), &["driver.options", "boot_time"]),
         (good.replace("files = 12", "files = 0"), &["demo.files", "from 1 to 1000"]),
         (good.replace("[demo]", "[demo"), &["demo.toml"]),
         (

@@ -100,6 +100,8 @@ pub fn plan(queue: &[QueuedJob], pool: &PoolView, options: &PlanOptions) -> Plan
     jobs.sort_by_key(|job| std::cmp::Reverse(job.priority));
     let mut workers: Vec<WorkerView> = pool.workers.clone();
     let mut coming = coming_workers(pool);
+    // What the first job could use that waits at quota.
+    let mut blocked: Option<Vec<&TypeView>> = None;
     for job in jobs {
         let types = candidates(job, pool, options);
         let Some(dearest) = types.last() else {
@@ -139,11 +141,15 @@ pub fn plan(queue: &[QueuedJob], pool: &PoolView, options: &PlanOptions) -> Plan
                 WaitReason::NoCapacity(dearest.instance_type.name.clone())
             }
             None => {
-                make_room(&types, &mut workers, &mut plan);
+                blocked.get_or_insert(types);
                 WaitReason::AtQuota
             }
         };
         plan.waiting.insert(job.id.clone(), reason);
+    }
+    // At the end, when it is known which idle workers no job of this plan takes.
+    if let Some(types) = blocked {
+        plan.shutdowns.extend(in_the_way(&types, &workers));
     }
     plan
 }
@@ -212,11 +218,7 @@ fn coming_workers(pool: &PoolView) -> Vec<Coming> {
 }
 
 /// At quota an idle worker of another type is in the way of a job that none of them fits.
-fn make_room(types: &[&TypeView], workers: &mut Vec<WorkerView>, plan: &mut Plan) {
-    let other = |worker: &WorkerView| !types.iter().any(|t| t.instance_type.name == worker.instance_type);
-    if plan.shutdowns.is_empty()
-        && let Some(index) = workers.iter().position(|worker| !worker.busy && other(worker))
-    {
-        plan.shutdowns.push(workers.remove(index).id);
-    }
+fn in_the_way(types: &[&TypeView], workers: &[WorkerView]) -> Option<InstanceId> {
+    let other = |worker: &&WorkerView| !types.iter().any(|t| t.instance_type.name == worker.instance_type);
+    workers.iter().filter(other).find(|worker| !worker.busy).map(|worker| worker.id.clone())
 }
