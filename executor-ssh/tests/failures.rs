@@ -401,6 +401,26 @@ async fn a_channel_that_ends_without_a_word_is_lost_and_the_others_are_not() {
     assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
 }
 
+/// OpenSSH says how a command ended before it has sent all that the command printed.
+#[tokio::test]
+async fn a_status_without_an_end_is_a_loss() {
+    let key = PrivateKey::generate();
+    let server = Server::start(&key).await;
+    let executor = executor(&key, root(&server.address));
+    let mut channel = executor.open(Command::new("%status")).await.unwrap();
+    server.seen.hanging.notified().await;
+    let running = executor.execute(Command::new("%status"));
+    let hanging_up = async {
+        server.seen.hanging.notified().await;
+        // What is answered after the status has come after it.
+        executor.execute(Command::new("true")).await.unwrap();
+        server.seen.hang_up.notify_waiters();
+    };
+    let (result, ()) = tokio::join!(running, hanging_up);
+    assert_lost(&result);
+    assert_eq!(channel.reader.next().await, None);
+}
+
 #[tokio::test]
 async fn signals_are_named() {
     let key = PrivateKey::generate();

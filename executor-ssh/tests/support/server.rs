@@ -39,8 +39,10 @@ pub struct Seen {
     pub most_channels: AtomicUsize,
     /// Bytes handed over by `%flood`.
     pub flooded: AtomicU64,
-    /// A `%hang` has begun.
+    /// A `%hang` or `%status` has begun.
     pub hanging: Notify,
+    /// Ends the connections that are open.
+    pub hang_up: Notify,
 }
 
 /// Stops, with all its connections, when dropped.
@@ -147,6 +149,7 @@ async fn serve_one(config: Arc<server::Config>, stream: TcpStream, connection: C
         _ = inwards => {}
         _ = outwards => {}
         _ = session => {}
+        () = seen.hang_up.notified() => {}
     }
     seen.alive.fetch_sub(1, Ordering::SeqCst);
 }
@@ -236,6 +239,12 @@ async fn run(line: String, mut channel: Channel<Msg>, handle: Handle, seen: Arc<
         // Closes without a word of how it ended.
         ("%close", _) => {}
         ("%hang", _) => {
+            seen.hanging.notify_one();
+            std::future::pending::<()>().await;
+        }
+        // Says how it ended, but never that nothing follows.
+        ("%status", _) => {
+            let _ = channel.exit_status(0).await;
             seen.hanging.notify_one();
             std::future::pending::<()>().await;
         }
