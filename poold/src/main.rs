@@ -10,6 +10,6 @@ mod state_dir;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    pool_runner::run_if_asked();
+    pool_core::run_as_runner_if_asked();
     cli::run()
 }

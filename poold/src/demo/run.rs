@@ -8,7 +8,7 @@ use crate::{
 use pool_core::{
     DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver, read_toml, read_toml_file,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The configuration that is used when none is given.
 pub(crate) const DEFAULT_CONFIG: &str = include_str!("default.toml");
@@ -48,8 +48,8 @@ pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
         Some(path) => state_dir::open(path)?,
         None => {
             let parent = std::env::temp_dir();
-            let path = parent.join(format!("poold-demo-{}", std::process::id()));
-            state_dir::open(&path)?
+            let new = tempfile::Builder::new().prefix("poold-demo-").tempdir_in(&parent);
+            state_dir::open(&new.map_err(InputError::file(&parent))?.keep())?
         }
     };
     let key = config.ssh.key(&state_dir)?;
@@ -80,7 +80,14 @@ pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
     dispatcher.run().await;
     pool.stop().await;
 
-    let summary = Summary::of(&dispatcher, &outputs);
+    let mut summary = Summary::of(&dispatcher, &outputs);
+    // A directory that nobody asked for keeps nothing but what may be looked at; all of it when something is wrong.
+    if options.state_dir.is_none()
+        && summary.problems.is_empty()
+        && let Err(error) = keep_only(&state_dir, &outputs)
+    {
+        summary.problems.push(format!("{} could not be cleaned up: {error}", state_dir.display()));
+    }
     if options.json {
         match serde_json::to_string_pretty(&summary) {
             Ok(text) => println!("{text}"),
@@ -90,4 +97,15 @@ pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
         print!("{}", summary.text());
     }
     Ok(DemoEnd { as_expected: summary.as_expected, interrupted: summary.interrupted })
+}
+
+/// Deletes all that is in a directory but for one entry.
+fn keep_only(directory: &Path, kept: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if path != kept {
+            if kind.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+        }
+    }
+    Ok(())
 }
