@@ -46,7 +46,7 @@ impl Daemon {
                     Watched::Notify => self.notified(notify),
                     Watched::Session(id) => self.session_ready(id, flags),
                     Watched::Keeper(run) => {
-                        self.reap_until = Some(Instant::now() + REAP_FOR);
+                        self.reap_soon();
                         let news = self.runs.keeper_gone(&run);
                         self.tell_news(&run, news);
                     }
@@ -105,12 +105,14 @@ impl Daemon {
             self.broken_check_at = now + broken::CHECK_EVERY;
             self.tell_if_broken();
         }
-        if let Some(until) = self.reap_until {
-            reap_children();
-            if now >= until {
-                self.reap_until = None;
-            }
-        }
+        // Costs next to nothing, and catches those that took longer than `REAP_FOR`.
+        reap_children();
+        self.reap_until = self.reap_until.filter(|until| now < *until);
+    }
+
+    /// A child is about to end.
+    pub(super) fn reap_soon(&mut self) {
+        self.reap_until = Some(Instant::now() + REAP_FOR);
     }
 
     fn accept(&mut self, listener: &UnixListener) {

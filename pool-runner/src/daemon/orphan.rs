@@ -54,7 +54,7 @@ impl Daemon {
                 eprintln!("no pool for too long: powering off");
                 self.orphan.powered_off = Some(now);
                 power_off(&command);
-                self.reap_until = Some(now + AGAIN / 2);
+                self.reap_soon();
             }
         }
     }

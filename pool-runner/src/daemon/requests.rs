@@ -235,7 +235,7 @@ impl Daemon {
             self.starts = others;
             for PendingStart { session, request, .. } in about {
                 let frame = match news {
-                    News::Started | News::Ended => ToPool::Done { request },
+                    News::Started | News::Ended { .. } => ToPool::Done { request },
                     News::NeverStarted => {
                         let detail = "its keeper could not begin; the daemon's log says why".to_owned();
                         ToPool::Failed { request, error: RequestError::NotRecorded { detail } }
@@ -243,13 +243,15 @@ impl Daemon {
                 };
                 self.say(session, &frame);
             }
-            match (news, self.runs.get(run).and_then(|run| run.end())) {
-                (News::Started, _) => self.say_to_all(&ToPool::Started { run: run.clone() }),
-                (News::Ended, Some(end)) => {
-                    let end = Box::new(end.clone());
-                    self.say_to_all(&ToPool::Exited { run: run.clone(), end });
-                }
-                _ => {}
+            if matches!(news, News::Started | News::Ended { start_untold: true }) {
+                self.say_to_all(&ToPool::Started { run: run.clone() });
+            }
+            if matches!(news, News::Ended { .. })
+                && let Some(end) = self.runs.get(run).and_then(|run| run.end())
+            {
+                let end = Box::new(end.clone());
+                self.say_to_all(&ToPool::Exited { run: run.clone(), end });
+                self.reap_soon();
             }
         }
         self.look_after_reads(run);

@@ -74,7 +74,10 @@ impl Run {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum News {
     Started,
-    Ended,
+    Ended {
+        /// Its process was started as well since the last look.
+        start_untold: bool,
+    },
     /// The keeper has ended before it could start anything. The run is unknown again.
     NeverStarted,
 }
@@ -244,8 +247,9 @@ impl Runs {
         }
         match files::read_json::<RunEnd>(&dir.file(RunDir::END)) {
             Ok(Some(end)) => {
+                let start_untold = matches!(run.phase, Phase::Starting { .. }) && end.started_ms.is_some();
                 run.phase = Phase::Ended(Box::new(end));
-                return Some(News::Ended);
+                return Some(News::Ended { start_untold });
             }
             Ok(None) => {}
             Err(error) => {
@@ -268,7 +272,7 @@ impl Runs {
     pub(super) fn keeper_gone(&mut self, id: &RunId) -> Option<News> {
         let news = self.look(id);
         // The usual case: it has ended because its run has.
-        if news == Some(News::Ended) {
+        if matches!(news, Some(News::Ended { .. })) {
             return news;
         }
         let begun = self.layout.run(id).file(RunDir::KEEPER).exists();

@@ -234,7 +234,10 @@ impl Pool {
         }
         let mut passed = VecDeque::new();
         std::mem::swap(&mut passed, &mut self.passed);
+        let deadline = Instant::now() + PATIENCE;
         let found = loop {
+            // Heartbeats go on for ever.
+            assert!(Instant::now() < deadline, "not in time: {what}; {passed:?} came");
             let Some(frame) = self.next_frame() else {
                 panic!("the session has ended while waiting for {what}");
             };

@@ -22,11 +22,31 @@ fn a_job_runs_and_its_exit_code_is_told() {
 fn the_start_is_told_as_an_event() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);
-    pool.start(&run("a"), &sh("true")).unwrap();
-    pool.wait_for("the start", |frame| {
-        matches!(frame, ToPool::Started { run: started } if *started == run("a")).then_some(())
+    // Many, and short: some end before the daemon has looked whether they were started.
+    for number in 0..50 {
+        let id = run(&format!("a-{number}"));
+        pool.start(&id, &sh("true")).unwrap();
+        pool.wait_for("the start", |frame| {
+            matches!(frame, ToPool::Started { run: started } if *started == id).then_some(())
+        });
+        pool.exited(&id);
+    }
+    // What was not started has no such event.
+    pool.start(&run("b"), &JobSpec::new(["/no/such/program"])).unwrap();
+    assert!(matches!(pool.next_frame(), Some(ToPool::Exited { run: ended, .. }) if ended == run("b")));
+}
+
+#[test]
+fn keepers_of_ended_runs_are_reaped() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for number in 0..10 {
+        pool.run(&run(&format!("a-{number}")), &sh("true"));
+    }
+    let daemon = pool.daemon_pid().as_raw_nonzero();
+    crate::client::wait_until("the daemon has no child", || {
+        fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap().is_empty()
     });
-    pool.exited(&run("a"));
 }
 
 #[test]
