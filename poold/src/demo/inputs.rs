@@ -16,7 +16,7 @@ const CORPUS: &str = include_str!("../../../LICENSE-APACHE");
 /// # Errors
 /// When a file cannot be written.
 pub(crate) fn make(directory: &Path, files: usize, size: ByteSize, seed: u64) -> io::Result<Vec<PathBuf>> {
-    let words: Vec<&str> = CORPUS.split_whitespace().collect();
+    let lines: Vec<&str> = CORPUS.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     std::fs::create_dir_all(directory)?;
     (1..=files as u64)
         .map(|number| {
@@ -25,11 +25,10 @@ pub(crate) fn make(directory: &Path, files: usize, size: ByteSize, seed: u64) ->
             let mut file = BufWriter::new(File::create(&path)?);
             let mut written = 0;
             while written < size.0 {
-                let word = words[rng.random_range(0..words.len())];
-                let end = if rng.random_range(0..12) == 0 { "\n" } else { " " };
-                file.write_all(word.as_bytes())?;
-                file.write_all(end.as_bytes())?;
-                written += word.len() as u64 + 1;
+                let line = lines[rng.random_range(0..lines.len())];
+                file.write_all(line.as_bytes())?;
+                file.write_all(b"\n")?;
+                written += line.len() as u64 + 1;
             }
             file.into_inner()?.sync_data()?;
             Ok(path)
