@@ -36,7 +36,10 @@ pub enum LockError {
         source: io::Error,
     },
     /// The epoch's file holds something else.
-    #[error("{path} does not hold a number: it is damaged, or not ours")]
+    #[error(
+        "{path} does not hold an epoch: it is damaged, or not ours. Write a number into it that is higher than any \
+         epoch before; a worker that is given a lower one names the highest that it has seen"
+    )]
     Damaged {
         /// Which.
         path: PathBuf,
@@ -64,11 +67,12 @@ impl InstanceSetLock {
         }
         let path = state_dir.join(format!("{set}.epoch"));
         let last = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse::<u64>().map_err(|_| LockError::Damaged { path: path.clone() })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Ok(text) => text.trim().parse::<u64>().ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
             Err(source) => return Err(LockError::File { path, source }),
         };
-        let epoch = last + 1;
+        let next = last.and_then(|last| last.checked_add(1));
+        let epoch = next.ok_or_else(|| LockError::Damaged { path: path.clone() })?;
         write_durably(&path, epoch.to_string().as_bytes()).map_err(failed(&path))?;
         Ok(Self { _file: file, epoch })
     }
@@ -109,8 +113,10 @@ mod tests {
     #[test]
     fn a_damaged_epoch_is_not_guessed() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("a.epoch"), "seven").unwrap();
-        let error = InstanceSetLock::acquire(dir.path(), &"a".try_into().unwrap()).unwrap_err();
-        assert!(matches!(error, LockError::Damaged { .. }), "{error}");
+        for damaged in ["seven", "", "-1", "18446744073709551615"] {
+            fs::write(dir.path().join("a.epoch"), damaged).unwrap();
+            let error = InstanceSetLock::acquire(dir.path(), &"a".try_into().unwrap()).unwrap_err();
+            assert!(matches!(error, LockError::Damaged { .. }), "{damaged}: {error}");
+        }
     }
 }
