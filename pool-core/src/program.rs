@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use pool_api::{Architecture, InstanceType};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Where the runner program comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub enum RunnerError {
         source: Arc<io::Error>,
     },
     /// No file is configured for a type's architecture.
-    #[error("no runner program is configured for {0} workers")]
+    #[error("no runner program is configured for {0} workers: build one, and configure where it is")]
     NoneFor(Architecture),
     /// This program does not know how to be a runner.
     #[error(
@@ -76,7 +82,11 @@ impl RunnerSource {
             #[cfg(feature = "runner")]
             Self::ThisProgram => PathBuf::from("/proc/self/exe"),
         };
-        match std::fs::read(&path) {
+        let read = |mut file: File| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map(|_| bytes)
+        };
+        match open_file(&path).and_then(read) {
             Ok(bytes) => {
                 let hash = hex::encode(Sha256::digest(&bytes));
                 Ok(RunnerProgram::Copy { bytes: bytes.into(), hash })
@@ -96,7 +106,10 @@ impl RunnerSource {
     ///
     /// # Errors
     /// [`RunnerError`] for the first that could not.
-    pub fn check_types<'a>(&self, types: impl IntoIterator<Item = &'a InstanceType>) -> Result<(), RunnerError> {
+    pub fn check_types<'a>(
+        &self,
+        types: impl IntoIterator<Item = &'a InstanceType>,
+    ) -> Result<(), RunnerError> {
         types.into_iter().try_for_each(|instance_type| self.check(instance_type.architecture))
     }
 
@@ -105,11 +118,8 @@ impl RunnerSource {
         match self {
             Self::Files(files) => {
                 let path = files.get(&architecture).ok_or(RunnerError::NoneFor(architecture))?;
-                let open = || {
-                    let metadata = std::fs::File::open(path)?.metadata()?;
-                    if metadata.is_file() { Ok(()) } else { Err(io::Error::other("it is not a file")) }
-                };
-                open()
+                open_file(path)
+                    .map(drop)
                     .map_err(|error| RunnerError::Unreadable { path: path.clone(), source: Arc::new(error) })
             }
             #[cfg(feature = "runner")]
@@ -118,5 +128,14 @@ impl RunnerSource {
             Self::ThisProgram => Ok(()),
             Self::Installed(_) => Ok(()),
         }
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // Looked at first: to open a named pipe would wait for its other end.
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::other("it is not a file"))
     }
 }
