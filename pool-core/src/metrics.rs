@@ -4,10 +4,11 @@ use pool_api::InstanceTypeName;
 use pool_state::{BootOutcome, CallKind, Category, Gauges, Observation};
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    Registry, core::Collector,
 };
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{Mutex, PoisonError},
 };
 
@@ -17,7 +18,36 @@ const LONG_BUCKETS: [f64; 15] =
 /// Probes take from milliseconds to their time limits. Seconds.
 const PROBE_BUCKETS: [f64; 11] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// The pool's series.
+/// What is registered. Dropping it takes it out of the registry again, so that the next pool may have the names.
+struct Registered {
+    registry: Registry,
+    collectors: Vec<Box<dyn Collector>>,
+}
+
+impl Registered {
+    fn add<C: Collector + Clone + 'static>(&mut self, collector: C) -> prometheus::Result<C> {
+        self.registry.register(Box::new(collector.clone()))?;
+        self.collectors.push(Box::new(collector.clone()));
+        Ok(collector)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        for collector in self.collectors.drain(..) {
+            // Fails only when somebody else has taken it out.
+            drop(self.registry.unregister(collector));
+        }
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} collectors", self.collectors.len())
+    }
+}
+
+/// The pool's series, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     jobs_running: IntGauge,
@@ -37,6 +67,7 @@ pub(crate) struct Metrics {
     run_probe: HistogramVec,
     /// Types that have a series: those that are absent now are set to 0, not left as they were.
     types: Mutex<BTreeSet<InstanceTypeName>>,
+    _registered: Registered,
 }
 
 impl Metrics {
@@ -52,12 +83,12 @@ impl Metrics {
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec())
         };
+        // Dropped, with what is in it, when one of them cannot be registered.
+        let mut registered = Registered { registry: registry.clone(), collectors: Vec::new() };
         macro_rules! register {
-            ($metric:expr) => {{
-                let metric = $metric?;
-                registry.register(Box::new(metric.clone()))?;
-                metric
-            }};
+            ($metric:expr) => {
+                registered.add($metric?)?
+            };
         }
         let metrics = Self {
             jobs_running: register!(IntGauge::with_opts(opts(
@@ -132,6 +163,7 @@ impl Metrics {
                 &["outcome"]
             )),
             types: Mutex::new(types.iter().cloned().collect()),
+            _registered: registered,
         };
         metrics.start_at_zero();
         Ok(metrics)
