@@ -8,6 +8,8 @@ use std::{sync::Weak, time::Duration};
 
 /// The secret is a small file: a host that takes longer to print it is not well.
 const READ_LIMIT: Duration = Duration::from_secs(20);
+/// From asking the driver about a host key to its answer.
+const DRIVER_LIMIT: Duration = Duration::from_secs(20);
 /// Longer than the secret and its line end.
 const READ_BYTES: usize = 256;
 
@@ -30,7 +32,11 @@ impl HostVerifier for PoolVerifier {
             return Ok(());
         }
         let instance = shell.cloud.instance(&self.instance).ok_or_else(stopped)?;
-        match instance.verify_host_key(key).await.map_err(VerifyError::Provider)? {
+        let asking = tokio::time::timeout(DRIVER_LIMIT, instance.verify_host_key(key));
+        let late = |_| VerifyError::NoSecret {
+            detail: format!("the driver did not say within {DRIVER_LIMIT:?} whether the host key is genuine"),
+        };
+        match asking.await.map_err(late)?.map_err(VerifyError::Provider)? {
             HostKeyVerdict::Genuine => {}
             HostKeyVerdict::Forged => return Err(VerifyError::Forged { found: key.fingerprint.clone() }),
             HostKeyVerdict::Unsupported => {
