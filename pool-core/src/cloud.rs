@@ -1,6 +1,7 @@
 //! What every caller needs around a driver, written once: default tags, tag filter, counters, time limits.
 
-use crate::metrics::Metrics;
+use crate::{link::chain, metrics::Metrics};
+use futures_util::FutureExt as _;
 use pool_api::{
     BoxCloudError, CreateRequest, Effect as CallEffect, ErrorKind, Instance, InstanceId, InstanceSet, Tags,
 };
@@ -8,6 +9,7 @@ use pool_state::{CallKind, Failure};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -38,20 +40,19 @@ impl Cloud {
         let mut tags = self.tags.clone();
         tags.extend(&request.tags);
         request.tags = tags;
-        let instance = self.call(CallKind::Create, self.driver.create(request)).await?;
-        self.known().insert(instance.id().clone(), instance.clone());
-        Ok(instance)
+        self.call(CallKind::Create, self.driver.create(request)).await
     }
 
     /// Lists the instances that carry the default tags, and no others, whatever the driver returns.
     pub(crate) async fn instances(&self) -> Result<Vec<Arc<dyn Instance>>, Failure> {
         let mut instances = self.call(CallKind::List, self.driver.instances(&self.tags)).await?;
         instances.retain(|instance| instance.tags().matches(&self.tags));
-        let mut known = self.known();
-        for instance in &instances {
-            known.insert(instance.id().clone(), instance.clone());
-        }
         Ok(instances)
+    }
+
+    /// Keeps the newest descriptions of instances, to act on them.
+    pub(crate) fn learn(&self, instances: &[Arc<dyn Instance>]) {
+        self.known().extend(instances.iter().map(|instance| (instance.id().clone(), instance.clone())));
     }
 
     /// Destroys an instance; one that is not known is gone.
@@ -97,12 +98,12 @@ impl Cloud {
         kind: CallKind,
         call: impl Future<Output = Result<T, BoxCloudError>>,
     ) -> Result<T, Failure> {
+        // A driver that panics must not leave a call in flight for ever: it would keep its place.
+        let call = AssertUnwindSafe(call).catch_unwind();
         let result = match tokio::time::timeout(self.time_limit, call).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                tracing::debug!(%kind, error = &error as &dyn std::error::Error, "call to the cloud failed");
-                Err(Failure::from(&error))
-            }
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(Failure { message: chain(&error), ..Failure::from(&error) }),
+            Ok(Err(_)) => Err(Failure::lost("the driver panicked: please report this to those who make it")),
             Err(_) => Err(Failure::lost(format!("no answer within {:?}", self.time_limit))),
         };
         self.metrics.count_call(kind, result.is_err());

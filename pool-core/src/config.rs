@@ -1,8 +1,8 @@
 //! What an operator configures, and what is wrong with it.
 
 use config::{Config, File, FileFormat};
-use pool_api::{ImageId, InstanceSetId, InstanceType};
-use pool_state::Settings;
+use pool_api::{Capabilities, ImageId, InstanceSetId, InstanceType};
+use pool_state::{Settings, TagNames};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, path::Path, time::Duration};
 
@@ -26,7 +26,9 @@ use std::{collections::BTreeSet, fmt, path::Path, time::Duration};
 /// assert_eq!(config.instance_types[0].name.as_str(), "small");
 /// # Ok::<(), pool_core::ConfigError>(())
 /// ```
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+///
+/// `Debug` does not show the init command, which may hold secrets.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolConfig {
     /// Tells this pool's instances from all others in the account.
@@ -103,6 +105,16 @@ pub struct PoolConfig {
     pub max_instances: u32,
 }
 
+impl fmt::Debug for PoolConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = format!("{} bytes, not shown", self.init_command.len());
+        let shown = Self { init_command: hidden, ..self.clone() };
+        // As it is written, which is easier to read than all fields with their types.
+        let text = serde_json::to_string(&shown).map_err(|_| fmt::Error)?;
+        write!(f, "PoolConfig {text}")
+    }
+}
+
 fn default_tag_prefix() -> String {
     "pool-".to_owned()
 }
@@ -173,7 +185,7 @@ impl fmt::Display for FieldProblem {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read: a syntax error, an unknown field, a value of the wrong type.
-    #[error("{place} is not a valid configuration: {problem}")]
+    #[error("{place} is no configuration that can be used: {problem}")]
     Unreadable {
         /// The file, or "the text".
         place: String,
@@ -317,6 +329,52 @@ impl PoolConfig {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 
+    /// Checks what depends on the provider: whether it can do what the types ask for, and store the pool's tags.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all that is wrong.
+    pub(crate) fn validate_for(&self, capabilities: &Capabilities) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let mut wrong = |field: String, problem: String| problems.push(FieldProblem { field, problem });
+        let limits = &capabilities.tags;
+        let names = TagNames::new(&self.tag_prefix);
+        let all =
+            [names.instance_set, names.instance_type, names.idle_behavior, names.secret_hash, names.host_key];
+        if let Some(name) = all.iter().find(|name| name.len() > limits.name_length) {
+            let most = limits.name_length;
+            wrong(
+                "tag_prefix".into(),
+                format!(
+                    "the provider's tags have names of at most {most} characters, and {name} has more: make it shorter"
+                ),
+            );
+        }
+        let too_long = |value: &str| value.len() > limits.value_length;
+        let make_shorter = format!(
+            "the provider's tags have values of at most {} characters: make it shorter",
+            limits.value_length
+        );
+        if too_long(self.instance_set.as_str()) {
+            wrong("instance_set".into(), make_shorter.clone());
+        }
+        for (index, instance_type) in self.instance_types.iter().enumerate() {
+            let field = |name: &str| format!("instance_types[{index}].{name}");
+            if too_long(instance_type.name.as_str()) {
+                wrong(field("name"), make_shorter.clone());
+            }
+            if instance_type.preemptible && !capabilities.preemptible {
+                wrong(field("preemptible"), "the driver has no preemptible instances: leave it out".into());
+            }
+            if instance_type.added_scratch.0 > 0 && !capabilities.added_scratch {
+                wrong(
+                    field("added_scratch"),
+                    "the driver adds no scratch disks: leave it out, or use included_scratch".into(),
+                );
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+
     /// The limits and intervals, as pool-state takes them.
     pub fn settings(&self) -> Settings {
         Settings {
@@ -367,6 +425,48 @@ mod tests {
                 assert!(error.contains(part), "{part:?} is not in: {error}\nof {text}");
             }
         }
+    }
+
+    #[test]
+    fn what_the_provider_cannot_do_is_an_error_that_names_the_field() {
+        let text = GOOD.replace("price", "preemptible = true\nadded_scratch = '1 GiB'\nprice");
+        let config = PoolConfig::from_toml(&text).unwrap();
+        let able = Capabilities {
+            idempotency: pool_api::Idempotency::None,
+            tags: pool_api::TagLimits { count: 50, name_length: 128, value_length: 256 },
+            preemptible: true,
+            added_scratch: true,
+            host_keys: false,
+            list_settle_time: Duration::ZERO,
+        };
+        config.validate_for(&able).unwrap();
+        let tags = pool_api::TagLimits { name_length: 15, ..able.tags };
+        let unable = Capabilities { preemptible: false, added_scratch: false, tags, ..able };
+        let Err(ConfigError::Invalid(problems)) = config.validate_for(&unable) else {
+            panic!("it was taken")
+        };
+        let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["tag_prefix", "instance_types[0].preemptible", "instance_types[0].added_scratch"]
+        );
+    }
+
+    #[test]
+    fn debug_does_not_show_the_init_command() {
+        let config = PoolConfig::from_toml(&format!("init_command = 'login hunter2'\n{GOOD}")).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && shown.contains("13 bytes, not shown"), "{shown}");
+    }
+
+    #[test]
+    fn quoted_keys_are_kept_as_they_are() {
+        #[derive(Deserialize)]
+        struct Text {
+            groups: std::collections::BTreeMap<String, u32>,
+        }
+        let text: Text = read_toml("[groups]\n'Loop.Small' = 1\n\"a b[0]\" = 2\n").unwrap();
+        assert_eq!(text.groups.keys().collect::<Vec<_>>(), ["Loop.Small", "a b[0]"]);
     }
 
     #[test]

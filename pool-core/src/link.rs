@@ -2,10 +2,10 @@
 
 use crate::{
     deploy::{DeployError, deploy, quote},
-    session::{ANSWER_LIMIT, Session, SessionError, SessionEvent},
+    session::{ANSWER_LIMIT, Answer, HELLO_LIMIT, Session, SessionError, SessionEvent},
     shell::Shell,
 };
-use pool_api::{Command, Executor, ExecutorError, InstanceId, JobSpec, RunId, Target};
+use pool_api::{Command, Executor, InstanceId, JobSpec, RunId, Target};
 use pool_protocol::{
     HelloToRunner, KillTimes, OLDEST_PROTOCOL_VERSION, OutputChunk, OutputStream, PROTOCOL_VERSION,
     RequestError, ToPool, ToRunner,
@@ -18,13 +18,16 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::AbortHandle,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 
 /// The boot probe is meant to be a quick look.
 const BOOT_PROBE_LIMIT: Duration = Duration::from_secs(60);
-/// A read that waits for output is answered when there is some; it is asked again after this.
+/// A read that waits for output is answered when there is some, or the run ends.
 const WAITING_READ_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Reads that wait to be sent. More make their callers wait.
+const READ_QUEUE: usize = 64;
 
 /// What is asked of a worker.
 #[derive(Debug)]
@@ -34,17 +37,17 @@ pub(crate) enum Ask {
     Kill { run: RunId, reason: String, times: KillTimes },
     Forget { run: RunId },
     SetHeld { held: bool },
-    Read { read: Read, reply: oneshot::Sender<Result<OutputChunk, ReadError>> },
 }
 
-/// Which piece of output.
-#[derive(Clone, Debug)]
+/// Which piece of output is asked for, and by whom.
+#[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) run: RunId,
     pub(crate) stream: OutputStream,
     pub(crate) offset: u64,
     pub(crate) limit: u64,
     pub(crate) wait: bool,
+    pub(crate) reply: oneshot::Sender<Result<OutputChunk, ReadError>>,
 }
 
 /// Output that could not be read.
@@ -60,12 +63,16 @@ pub enum ReadError {
     /// The runner has no such run.
     #[error("the runner on the job's worker says: {0}")]
     Refused(RequestError),
+    /// The pool was stopped.
+    #[error("the pool has stopped")]
+    Stopped,
 }
 
 /// The handle of a worker's line. Dropping it closes the line.
 #[derive(Debug)]
 pub(crate) struct Link {
     asks: mpsc::UnboundedSender<Ask>,
+    reads: mpsc::Sender<Read>,
     executor: Arc<dyn Executor>,
     task: AbortHandle,
 }
@@ -74,21 +81,29 @@ impl Link {
     /// Opens a line. Nothing is connected before something is asked.
     pub(crate) fn new(shell: &Arc<Shell>, instance: InstanceId, executor: Arc<dyn Executor>) -> Self {
         // What waits here is bounded by the decisions: a probe a worker, a start and a kill a job.
-        let (asks, queue) = mpsc::unbounded_channel();
+        let (asks, asked) = mpsc::unbounded_channel();
+        // Callers may want to read as much as they like: not so much that a probe or a kill has to wait for them.
+        let (reads, read) = mpsc::channel(READ_QUEUE);
         let worker = Worker {
             shell: Arc::downgrade(shell),
             instance,
             executor: executor.clone(),
             session: None,
+            answers: JoinSet::new(),
             violation: Arc::default(),
         };
-        let task = tokio::spawn(worker.serve(queue)).abort_handle();
-        Self { asks, executor, task }
+        let task = tokio::spawn(worker.serve(asked, read)).abort_handle();
+        Self { asks, reads, executor, task }
     }
 
     pub(crate) fn ask(&self, ask: Ask) {
         // Fails only when the line is closed; then nobody waits for an answer.
         drop(self.asks.send(ask));
+    }
+
+    /// Where to send reads to. Does not keep the line open.
+    pub(crate) fn reads(&self) -> mpsc::Sender<Read> {
+        self.reads.clone()
     }
 
     pub(crate) fn set_target(&self, target: Option<Target>) {
@@ -110,8 +125,21 @@ enum Unreachable {
     Deploy(#[from] DeployError),
     #[error("no session with the runner")]
     Session(#[from] SessionError),
+    #[error("the runner could not be asked")]
+    Request(#[source] SessionError),
     #[error("the instance is not known any longer")]
     Gone,
+}
+
+impl Unreachable {
+    /// Only then is it certain that the runner does not do what was asked.
+    fn says_that_nothing_was_sent(&self) -> bool {
+        match self {
+            Self::Deploy(_) | Self::Session(_) | Self::Gone => true,
+            // A frame that is too long never leaves.
+            Self::Request(error) => matches!(error, SessionError::Frame(_)),
+        }
+    }
 }
 
 /// The side of the line that does what is asked.
@@ -119,47 +147,52 @@ struct Worker {
     shell: Weak<Shell>,
     instance: InstanceId,
     executor: Arc<dyn Executor>,
-    session: Option<Arc<Session>>,
+    session: Option<Session>,
+    /// What waits for answers: the next in the queue need not. Ends with the line.
+    answers: JoinSet<()>,
     /// The peer did not keep the protocol: its next probe fails for that.
     violation: Arc<Mutex<Option<String>>>,
 }
 
 impl Worker {
-    async fn serve(mut self, mut queue: mpsc::UnboundedReceiver<Ask>) {
-        while let Some(ask) = queue.recv().await {
-            match ask {
-                Ask::Probe { probe, boot } => self.probe(probe, boot).await,
-                Ask::Start { run, spec } => self.start(run, &spec).await,
-                Ask::Kill { run, reason, times } => {
-                    // Lost or refused: the decisions ask again until the run has ended.
-                    let make = |request| ToRunner::Kill { request, run, reason, times };
-                    self.ask_and_ignore(make).await;
-                }
-                Ask::Forget { run } => self.forget(run).await,
-                Ask::SetHeld { held } => {
-                    self.ask_and_ignore(|request| ToRunner::Hold { request, held }).await;
-                }
-                Ask::Read { read, reply } => self.read(read, reply).await,
+    async fn serve(mut self, mut asks: mpsc::UnboundedReceiver<Ask>, mut reads: mpsc::Receiver<Read>) {
+        loop {
+            // Cancel safety: each branch is a receive; a branch that is dropped has taken nothing.
+            tokio::select! {
+                biased;
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.carry_out(ask).await,
+                    None => return,
+                },
+                Some(read) = reads.recv() => self.read(read, &mut reads).await,
+                Some(_) = self.answers.join_next() => {}
             }
         }
     }
 
-    fn handle(&self, event: Event) {
-        if let Some(shell) = self.shell.upgrade() {
-            shell.handle(event);
+    async fn carry_out(&mut self, ask: Ask) {
+        match ask {
+            Ask::Probe { probe, boot } => self.probe(probe, boot).await,
+            Ask::Start { run, spec } => self.start(run, &spec).await,
+            Ask::Kill { run, reason, times } => {
+                // Lost or refused: the decisions ask again until the run has ended.
+                let make = |request| ToRunner::Kill { request, run, reason, times };
+                self.ask_and_ignore(make).await;
+            }
+            Ask::Forget { run } => self.forget(run).await,
+            // Lost: the next session's hello says it again.
+            Ask::SetHeld { held } => {
+                self.ask_and_ignore(|request| ToRunner::Hold { request, held }).await;
+            }
         }
     }
 
     async fn probe(&mut self, probe: ProbeId, boot: bool) {
         let boot = if boot { self.boot_probe().await } else { Ok(()) };
-        let asked = match self.session().await {
-            Ok(session) => session.request(|request| ToRunner::List { request }).await.map_err(|e| chain(&e)),
-            Err(error) => Err(chain(&error)),
-        };
-        // The next in the queue need not wait for the answer.
+        let asked = self.request(|request| ToRunner::List { request }).await.map_err(|error| chain(&error));
         let (shell, instance, violation) =
             (self.shell.clone(), self.instance.clone(), self.violation.clone());
-        tokio::spawn(async move {
+        self.answers.spawn(async move {
             let listed = match asked {
                 Ok(answer) => match answer.wait(ANSWER_LIMIT).await {
                     Ok(ToPool::Runs { runs, broken, .. }) => Ok(RunList { runs, broken }),
@@ -191,23 +224,15 @@ impl Worker {
     }
 
     async fn start(&mut self, run: RunId, spec: &JobSpec) {
-        let answer = match self.session().await {
-            // Nothing was sent: the run is not there for certain.
-            Err(error) => Err(StartAnswer::Refused(chain(&error))),
-            Ok(session) => {
-                let make =
-                    |request| ToRunner::Start { request, run: run.clone(), spec: Box::new(spec.clone()) };
-                match session.request(make).await {
-                    Ok(answer) => Ok(answer),
-                    // A frame that is too long never leaves.
-                    Err(error @ SessionError::Frame(_)) => Err(StartAnswer::Refused(chain(&error))),
-                    Err(error) => Err(StartAnswer::Lost(chain(&error))),
-                }
-            }
+        let make = |request| ToRunner::Start { request, run: run.clone(), spec: Box::new(spec.clone()) };
+        let asked = match self.request(make).await {
+            Ok(answer) => Ok(answer),
+            Err(error) if error.says_that_nothing_was_sent() => Err(StartAnswer::Refused(chain(&error))),
+            Err(error) => Err(StartAnswer::Lost(chain(&error))),
         };
         let (shell, instance) = (self.shell.clone(), self.instance.clone());
-        tokio::spawn(async move {
-            let answer = match answer {
+        self.answers.spawn(async move {
+            let answer = match asked {
                 Err(answer) => answer,
                 Ok(answer) => match answer.wait(ANSWER_LIMIT).await {
                     Ok(ToPool::Done { .. }) => StartAnswer::Started,
@@ -225,10 +250,9 @@ impl Worker {
     async fn forget(&mut self, run: RunId) {
         let make = |request| ToRunner::Forget { request, run: run.clone() };
         // Not forgotten: the runner says again that it has ended, and is told again.
-        let Ok(session) = self.session().await else { return };
-        let Ok(answer) = session.request(make).await else { return };
+        let Ok(answer) = self.request(make).await else { return };
         let (shell, instance) = (self.shell.clone(), self.instance.clone());
-        tokio::spawn(async move {
+        self.answers.spawn(async move {
             if answer.wait(ANSWER_LIMIT).await.is_ok()
                 && let Some(shell) = shell.upgrade()
             {
@@ -238,56 +262,70 @@ impl Worker {
     }
 
     async fn ask_and_ignore(&mut self, make: impl FnOnce(u64) -> ToRunner) {
-        if let Ok(session) = self.session().await
-            && let Ok(answer) = session.request(make).await
-        {
-            tokio::spawn(async move { drop(answer.wait(ANSWER_LIMIT).await) });
+        if let Ok(answer) = self.request(make).await {
+            self.answers.spawn(async move { drop(answer.wait(ANSWER_LIMIT).await) });
         }
     }
 
-    async fn read(&mut self, read: Read, reply: oneshot::Sender<Result<OutputChunk, ReadError>>) {
-        let limit = if read.wait { WAITING_READ_LIMIT } else { ANSWER_LIMIT };
-        let Read { run, stream, offset, limit: bytes, wait } = read;
+    async fn read(&mut self, read: Read, others: &mut mpsc::Receiver<Read>) {
+        let Read { run, stream, offset, limit: bytes, wait, mut reply } = read;
+        if reply.is_closed() {
+            return;
+        }
         let make = |request| ToRunner::Read { request, run, stream, offset, limit: bytes, wait };
-        let asked = match self.session().await {
-            Ok(session) => session.request(make).await.map_err(|error| chain(&error)),
-            Err(error) => Err(chain(&error)),
-        };
-        tokio::spawn(async move {
-            let mut reply = reply;
-            let result = match asked {
-                Err(reason) => Err(ReadError::Unreachable(reason)),
-                Ok(answer) => {
-                    let waited = tokio::select! {
-                        // Dropping the answer is safe: a late one is passed over.
-                        () = reply.closed() => return,
-                        waited = answer.wait(limit) => waited,
-                    };
-                    match waited {
-                        Ok(ToPool::Output { chunk, .. }) => Ok(chunk),
-                        Ok(_) => Err(ReadError::Unreachable(chain(&SessionError::WrongAnswer))),
-                        Err(SessionError::Failed(error)) => Err(ReadError::Refused(error)),
-                        Err(error) => Err(ReadError::Unreachable(chain(&error))),
-                    }
+        let answer = match self.request(make).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Who is in the queue would fare no better, and each attempt may take long.
+                let waiting = std::iter::from_fn(|| others.try_recv().ok()).map(|read| read.reply);
+                for reply in std::iter::once(reply).chain(waiting) {
+                    drop(reply.send(Err(ReadError::Unreachable(chain(&error)))));
                 }
+                return;
+            }
+        };
+        let limit = if wait { WAITING_READ_LIMIT } else { ANSWER_LIMIT };
+        self.answers.spawn(async move {
+            let answer = tokio::select! {
+                // Dropping the answer is safe: a late one is passed over.
+                () = reply.closed() => return,
+                answer = answer.wait(limit) => answer,
+            };
+            let result = match answer {
+                Ok(ToPool::Output { chunk, .. }) => Ok(chunk),
+                Ok(_) => Err(ReadError::Unreachable(chain(&SessionError::WrongAnswer))),
+                Err(SessionError::Failed(error)) => Err(ReadError::Refused(error)),
+                Err(error) => Err(ReadError::Unreachable(chain(&error))),
             };
             drop(reply.send(result));
         });
     }
 
-    /// The open session, or a new one: connects, verifies, deploys the runner and attaches to it, as need be.
-    async fn session(&mut self) -> Result<Arc<Session>, Unreachable> {
-        if let Some(session) = self.session.as_ref().filter(|session| !session.is_closed()) {
-            return Ok(session.clone());
+    /// Sends a request in the open session, or in a new one.
+    async fn request(&mut self, make: impl FnOnce(u64) -> ToRunner) -> Result<Answer, Unreachable> {
+        if self.session.as_ref().is_none_or(Session::is_closed) {
+            if let Some(closed) = self.session.take() {
+                // So that its end is not taken for the end of the next.
+                closed.ended().await;
+            }
+            self.session = Some(self.open().await?);
         }
-        self.session = None;
+        let session = self.session.as_ref().ok_or(Unreachable::Gone)?;
+        session.request(make).await.map_err(Unreachable::Request)
+    }
+
+    /// A new session: connects, verifies, deploys the runner and attaches to it, as need be.
+    async fn open(&self) -> Result<Session, Unreachable> {
         let shell = self.shell.upgrade().ok_or(Unreachable::Gone)?;
         let instance = shell.cloud.instance(&self.instance).ok_or(Unreachable::Gone)?;
         let root = instance.root();
         let program = shell.runner_program(&self.instance).await.map_err(DeployError::from)?;
         let path = deploy(&*self.executor, &program, root).await?;
         let line = format!("exec {} runner attach --root {}", quote(&path)?, quote(root)?);
-        let channel = self.executor.open(Command::new(line)).await.map_err(SessionError::from)?;
+        let channel = timeout(HELLO_LIMIT, self.executor.open(Command::new(line)))
+            .await
+            .map_err(|_| Unreachable::Session(SessionError::NoAnswer(HELLO_LIMIT)))?
+            .map_err(SessionError::from)?;
         let hello = HelloToRunner {
             version: PROTOCOL_VERSION,
             oldest_version: OLDEST_PROTOCOL_VERSION,
@@ -298,21 +336,10 @@ impl Worker {
             power_off: instance.power_off().map(str::to_owned),
         };
         let (events, id, violation) = (self.shell.clone(), self.instance.clone(), self.violation.clone());
-        // Said first, so that no event of the session comes before it.
-        shell.handle(Event::SessionOpened { instance: self.instance.clone() });
-        let on_event = move |event| forward(&events, &id, &violation, event);
-        match Session::open(channel, hello, on_event).await {
-            Ok(session) => {
-                tracing::debug!(instance = %self.instance, runner = %session.hello().release, "session opened");
-                let session = Arc::new(session);
-                self.session = Some(session.clone());
-                Ok(session)
-            }
-            Err(error) => {
-                self.handle(Event::SessionClosed { instance: self.instance.clone(), reason: chain(&error) });
-                Err(error.into())
-            }
-        }
+        let session =
+            Session::open(channel, hello, move |event| forward(&events, &id, &violation, event)).await?;
+        tracing::debug!(instance = %self.instance, runner = %session.hello().release, "session opened");
+        Ok(session)
     }
 }
 
@@ -325,6 +352,7 @@ fn forward(
     let Some(shell) = shell.upgrade() else { return };
     let instance = instance.clone();
     match event {
+        SessionEvent::Opened => shell.handle(Event::SessionOpened { instance }),
         SessionEvent::Exited { run, end } => shell.handle(Event::RunEnded { instance, run, end }),
         SessionEvent::Broken { reason } => shell.handle(Event::Broken { instance, reason }),
         SessionEvent::Closed { reason, violation: broken_protocol } => {
@@ -347,11 +375,4 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// That the line to a worker could not be opened is the executor's to say.
-impl From<ExecutorError> for Unreachable {
-    fn from(error: ExecutorError) -> Self {
-        Self::Session(error.into())
-    }
 }

@@ -5,7 +5,7 @@ use crate::{
     cloud::Cloud,
     config::PoolConfig,
     connector::Connector,
-    link::{Ask, Read, ReadError},
+    link::{Read, ReadError},
     metrics::Metrics,
     program::{RunnerError, RunnerSource},
     secret,
@@ -29,10 +29,25 @@ use tokio::{
 ///
 /// Operations return at once unless they are `async`; what takes time goes on behind them, and
 /// [subscribers](Pool::subscribe) are woken when something has changed.
+///
+/// When the last clone is dropped, the pool stops by itself soon after; [`stop`](Pool::stop) waits for it. What is
+/// asked of a stopped pool is not done, and whoever waits for something gets what is known.
 #[derive(Clone)]
 pub struct Pool {
     shell: Arc<Shell>,
-    tasks: Arc<Mutex<Option<[JoinHandle<()>; 2]>>>,
+    running: Arc<Running>,
+}
+
+/// What goes on for as long as somebody has the pool.
+struct Running {
+    shell: Arc<Shell>,
+    tasks: Mutex<Option<[JoinHandle<()>; 2]>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shell.stop();
+    }
 }
 
 impl std::fmt::Debug for Pool {
@@ -68,7 +83,7 @@ pub enum StartError {
     #[error("workers cannot be given a runner program")]
     Runner(#[from] RunnerError),
     /// The metrics cannot be registered, for example because another pool of this instance set has them.
-    #[error("the metrics cannot be registered")]
+    #[error("the metrics cannot be registered: give each pool an instance set, or a registry, of its own")]
     Metrics(#[from] prometheus::Error),
     /// The driver names no placement.
     #[error("the driver has no placement to put instances in")]
@@ -89,7 +104,7 @@ pub struct StartJob {
 }
 
 impl PoolBuilder {
-    /// Registers the metrics here. Default: a registry of the pool's own.
+    /// Registers the metrics here, until the pool and its last clone are gone. Default: a registry of the pool's own.
     pub fn registry(mut self, registry: &Registry) -> Self {
         self.registry = registry.clone();
         self
@@ -110,13 +125,15 @@ impl PoolBuilder {
 
     /// p01: validates the configuration, then starts the pool.
     ///
-    /// Must be called within a tokio runtime.
-    ///
     /// # Errors
     /// [`StartError`]; nothing was started then.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Pool, StartError> {
         let Self { config, instance_set, connector, runner, registry, epoch } = self;
         config.validate()?;
+        config.validate_for(&instance_set.capabilities())?;
         let placements = instance_set.placements();
         if placements.is_empty() {
             return Err(StartError::NoPlacement);
@@ -149,7 +166,8 @@ impl PoolBuilder {
         let main = tokio::spawn(shell.clone().run(effects));
         // Lets out the first list.
         shell.step(PoolState::handle_timeout);
-        Ok(Pool { shell, tasks: Arc::new(Mutex::new(Some([main, metrics]))) })
+        let running = Running { shell: shell.clone(), tasks: Mutex::new(Some([main, metrics])) };
+        Ok(Pool { shell, running: Arc::new(running) })
     }
 }
 
@@ -157,8 +175,12 @@ impl PoolBuilder {
 async fn update_metrics(shell: Arc<Shell>, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stopped = shell.stopped.subscribe();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            _ = ticks.tick() => {}
+        }
         let gauges = shell.look(|state| state.gauges(shell.now()));
         shell.metrics.update(&gauges);
     }
@@ -206,12 +228,11 @@ impl Pool {
         }
         let (secret, fresh) = secret::fresh();
         let token = fresh.token.clone();
-        self.shell.keep_secret(token.clone(), secret);
-        let result = self.shell.step(|state, now| state.create(now, instance_type, fresh));
-        if result.is_err() {
-            self.shell.drop_secret(&token);
-        }
-        result.map(|_| ())
+        self.shell.step(|state, now| {
+            state.create(now, instance_type, fresh)?;
+            self.shell.keep_secret(token, secret);
+            Ok(())
+        })
     }
 
     /// p08: true while no placement has capacity for the type.
@@ -249,7 +270,8 @@ impl Pool {
         self.shell.step(|state, now| state.shutdown_instance(now, instance))
     }
 
-    /// p12: workers by phase. Waits until the instances have been listed once.
+    /// p12: workers by phase. Waits until the instances have been listed once. None at all when the pool is stopped
+    /// before that.
     ///
     /// # Cancel safety
     /// May be dropped at any time.
@@ -258,6 +280,9 @@ impl Pool {
         loop {
             if let Some(counts) = self.shell.look(PoolState::count_workers) {
                 return counts;
+            }
+            if self.shell.is_stopped() {
+                return BTreeMap::new();
             }
             changes.changed().await;
         }
@@ -273,7 +298,8 @@ impl Pool {
         self.shell.look(|state| state.job(job))
     }
 
-    /// Waits until a job has ended, and says how; none when the pool does not know it.
+    /// Waits until a job has ended, and says how; none when the pool does not know it. Says that it still runs when
+    /// the pool is stopped before that.
     ///
     /// # Cancel safety
     /// May be dropped at any time.
@@ -281,7 +307,9 @@ impl Pool {
         let mut changes = self.subscribe();
         loop {
             match self.job(job) {
-                Some(JobStatus::Preparing { .. } | JobStatus::Running { .. }) => changes.changed().await,
+                Some(JobStatus::Preparing { .. } | JobStatus::Running { .. }) if !self.shell.is_stopped() => {
+                    changes.changed().await;
+                }
                 other => return other,
             }
         }
@@ -354,6 +382,9 @@ impl Pool {
     ) -> Result<OutputChunk, ReadError> {
         let mut changes = self.subscribe();
         let (run, instance) = loop {
+            if self.shell.is_stopped() {
+                return Err(ReadError::Stopped);
+            }
             match self.job(job).ok_or(ReadError::Gone)? {
                 // The runner does not know the run before it has confirmed it.
                 JobStatus::Preparing { .. } => changes.changed().await,
@@ -362,12 +393,14 @@ impl Pool {
                 }
             }
         };
-        let link = self.shell.link(&instance).ok_or(ReadError::Gone)?;
+        let reads = self.shell.link(&instance).ok_or(ReadError::Gone)?.reads();
         let (reply, answer) = oneshot::channel();
-        let read = Read { run, stream, offset, limit: pool_protocol::MAX_READ, wait };
-        link.ask(Ask::Read { read, reply });
-        drop(link);
-        answer.await.unwrap_or(Err(ReadError::Gone))
+        let read = Read { run, stream, offset, limit: pool_protocol::MAX_READ, wait, reply };
+        // When the line is closed, the reply is dropped with it.
+        drop(reads.send(read).await);
+        drop(reads);
+        let closed = || if self.shell.is_stopped() { ReadError::Stopped } else { ReadError::Gone };
+        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Reads all that a job has written to a stream, and waits for its end.
@@ -438,17 +471,19 @@ impl Pool {
     ///
     /// # Cancel safety
     /// Must be awaited to its end for the driver to have stopped; calling it again waits for the same end.
+    ///
+    /// # Panics
+    /// When the pool's own loop had panicked: with the same message, once.
     pub async fn stop(&self) {
-        self.shell.stopped.send_replace(true);
-        let mut tasks = self.tasks.lock().await;
-        if let Some([main, metrics]) = tasks.as_mut() {
-            metrics.abort();
-            if let Err(error) = main.await
-                && error.is_panic()
-            {
+        self.shell.stop();
+        let mut tasks = self.running.tasks.lock().await;
+        let Some([main, metrics]) = tasks.as_mut() else { return };
+        let results = [main.await, metrics.await];
+        *tasks = None;
+        for error in results.into_iter().filter_map(Result::err) {
+            if error.is_panic() {
                 std::panic::resume_unwind(error.into_panic());
             }
-            *tasks = None;
         }
     }
 }
@@ -462,7 +497,7 @@ pub struct TagsSaved {
 }
 
 impl TagsSaved {
-    /// Waits until the cloud has the worker's present tags. False if the worker was gone first.
+    /// Waits until the cloud has the worker's present tags. False if the worker was gone, or the pool stopped, before.
     ///
     /// # Cancel safety
     /// May be dropped at any time; the tags are saved all the same.
@@ -471,6 +506,7 @@ impl TagsSaved {
         loop {
             match self.pool.shell.look(|state| state.is_saved(&self.instance)) {
                 Some(true) => return true,
+                Some(false) if self.pool.shell.is_stopped() => return false,
                 Some(false) => changes.changed().await,
                 None => return false,
             }

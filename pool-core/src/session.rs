@@ -1,5 +1,6 @@
 //! A conversation with the runner on a worker.
 
+use crate::link::chain;
 use bytes::Bytes;
 use pool_api::{Channel, ChannelEvent, ChannelReader, ChannelWriter, ExecutorError, RunId};
 use pool_protocol::{
@@ -7,7 +8,7 @@ use pool_protocol::{
     RequestError, RequestId, RunEnd, ToPool, ToRunner, encode,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,13 +16,14 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
-    task::AbortHandle,
+    sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
 };
 
 /// From opening the session to the runner's hello: the runner may have to start its daemon.
-const HELLO_LIMIT: Duration = Duration::from_secs(30);
-/// An answer that has not come by then will not.
+pub(crate) const HELLO_LIMIT: Duration = Duration::from_secs(30);
+/// An answer that has not come by then will not: the session is given up, and the next one may fare better.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Frames that wait to be sent. More make the sender wait.
 const SEND_QUEUE: usize = 256;
@@ -31,6 +33,8 @@ const STDERR_KEPT: usize = 2048;
 /// Something that the runner says without being asked.
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
+    /// The runner has accepted the session. Comes first, and once.
+    Opened,
     Exited {
         run: RunId,
         end: Box<RunEnd>,
@@ -38,7 +42,8 @@ pub(crate) enum SessionEvent {
     Broken {
         reason: String,
     },
-    /// The end; nothing follows. `violation`: the peer did not keep the protocol.
+    /// The end; nothing follows. Comes after every `Opened`, unless the session is dropped before.
+    /// `violation`: the peer did not keep the protocol.
     Closed {
         reason: String,
         violation: bool,
@@ -50,12 +55,17 @@ pub(crate) enum SessionEvent {
 pub(crate) enum SessionError {
     #[error("the runner could not be reached")]
     Executor(#[from] ExecutorError),
-    #[error("the runner refuses the session: {0:?}")]
+    #[error("the runner refuses the session: {}", why(.0))]
     Refused(Refusal),
     #[error("the runner does not keep the protocol")]
     Frame(#[from] FrameError),
-    #[error("the runner said {0} before its hello")]
-    NoHello(&'static str),
+    #[error("the runner said something else before its hello")]
+    NoHello,
+    #[error(
+        "the runner chose protocol {0}, which this program does not speak \
+         ({OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION})"
+    )]
+    Version(u32),
     #[error("the runner's session ended: {0}")]
     Closed(String),
     #[error("no answer from the runner within {0:?}")]
@@ -66,26 +76,48 @@ pub(crate) enum SessionError {
     WrongAnswer,
 }
 
+/// What a refusal means, and what to do about it.
+fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::StaleEpoch { highest } => format!(
+            "another program has taken the instance set over, with epoch {highest}: let only one of the two run, \
+             from one state directory"
+        ),
+        Refusal::OtherInstanceSet { instance_set } => {
+            format!("the worker belongs to instance set {instance_set}")
+        }
+        Refusal::Version { newest, oldest } => format!(
+            "it speaks protocol {oldest} to {newest}, this program {OLDEST_PROTOCOL_VERSION} to \
+             {PROTOCOL_VERSION}: bring the older of the two up to date"
+        ),
+        Refusal::NoHello => "it did not take what came first for a hello".to_owned(),
+    }
+}
+
 /// An open conversation. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Session {
     hello: HelloToPool,
     shared: Arc<Shared>,
     outgoing: mpsc::Sender<Bytes>,
-    tasks: [AbortHandle; 2],
+    reading: JoinHandle<()>,
+    writing: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     last_request: AtomicU64,
     waiting: Mutex<Waiting>,
+    /// Tells the reading side that [`close`](Self::close) was called elsewhere.
+    closing: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     answers: BTreeMap<RequestId, oneshot::Sender<ToPool>>,
-    /// Requests whose caller gave up: their late answer is no violation.
-    given_up: std::collections::BTreeSet<RequestId>,
+    /// Requests whose caller gave up: their late answer is no violation. These are reads of output that their
+    /// callers dropped; what else gets no answer ends the session.
+    given_up: BTreeSet<RequestId>,
     closed: Option<String>,
 }
 
@@ -99,6 +131,12 @@ impl Shared {
         waiting.closed.get_or_insert_with(|| reason.to_owned());
         // Whoever waits learns of it by the loss of the sender.
         waiting.answers.clear();
+        drop(waiting);
+        self.closing.notify_one();
+    }
+
+    fn reason(&self) -> String {
+        self.waiting().closed.clone().unwrap_or_default()
     }
 }
 
@@ -119,20 +157,20 @@ impl Session {
             match input.next(&mut *reader).await? {
                 ToPool::Hello(hello) => Ok(hello),
                 ToPool::Refused { refusal } => Err(SessionError::Refused(refusal)),
-                _ => Err(SessionError::NoHello("something else")),
+                _ => Err(SessionError::NoHello),
             }
         };
-        let hello = tokio::time::timeout(HELLO_LIMIT, introduction)
-            .await
-            .map_err(|_| SessionError::NoAnswer(HELLO_LIMIT))??;
+        let hello =
+            timeout(HELLO_LIMIT, introduction).await.map_err(|_| SessionError::NoAnswer(HELLO_LIMIT))??;
         if !(OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&hello.version) {
-            return Err(SessionError::NoHello("a version that we do not speak"));
+            return Err(SessionError::Version(hello.version));
         }
+        on_event(SessionEvent::Opened);
         let shared = Arc::new(Shared::default());
         let (outgoing, queue) = mpsc::channel(SEND_QUEUE);
         let writing = tokio::spawn(write(writer, queue, shared.clone()));
         let reading = tokio::spawn(read(reader, input, shared.clone(), on_event));
-        Ok(Self { hello, shared, outgoing, tasks: [writing.abort_handle(), reading.abort_handle()] })
+        Ok(Self { hello, shared, outgoing, reading, writing })
     }
 
     /// What the runner said of itself.
@@ -143,6 +181,12 @@ impl Session {
     /// Whether it is of use no longer.
     pub(crate) fn is_closed(&self) -> bool {
         self.shared.waiting().closed.is_some()
+    }
+
+    /// Waits until a [closed](Self::is_closed) session has said so, as its last event.
+    pub(crate) async fn ended(mut self) {
+        // Fails when the event's receiver has panicked: there is nothing to wait for then either.
+        drop((&mut self.reading).await);
     }
 
     /// Sends a request, after all that were sent before. The answer is waited for apart.
@@ -164,18 +208,22 @@ impl Session {
             waiting.answers.insert(request, sender);
         }
         let answer = Answer { request, receiver, shared: self.shared.clone() };
-        let gone = |_| SessionError::Closed("its writer has ended".to_owned());
-        self.outgoing.send(frame.into()).await.map_err(gone)?;
-        Ok(answer)
+        match timeout(ANSWER_LIMIT, self.outgoing.send(frame.into())).await {
+            Ok(Ok(())) => Ok(answer),
+            Ok(Err(_)) => Err(SessionError::Closed(self.shared.reason())),
+            Err(_) => {
+                self.shared.close("the runner takes no more requests");
+                Err(SessionError::NoAnswer(ANSWER_LIMIT))
+            }
+        }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.shared.close("closed by the pool");
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.reading.abort();
+        self.writing.abort();
     }
 }
 
@@ -193,14 +241,14 @@ impl Answer {
     /// # Errors
     /// [`SessionError`]: `Failed` when the runner did not do it; otherwise it is not known whether it did.
     pub(crate) async fn wait(mut self, limit: Duration) -> Result<ToPool, SessionError> {
-        match tokio::time::timeout(limit, &mut self.receiver).await {
+        match timeout(limit, &mut self.receiver).await {
             Ok(Ok(ToPool::Failed { error, .. })) => Err(SessionError::Failed(error)),
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => {
-                let reason = self.shared.waiting().closed.clone();
-                Err(SessionError::Closed(reason.unwrap_or_default()))
+            Ok(Err(_)) => Err(SessionError::Closed(self.shared.reason())),
+            Err(_) => {
+                self.shared.close(&format!("the runner did not answer within {limit:?}"));
+                Err(SessionError::NoAnswer(limit))
             }
-            Err(_) => Err(SessionError::NoAnswer(limit)),
         }
     }
 }
@@ -252,9 +300,8 @@ impl Input {
 
 async fn write(mut writer: Box<dyn ChannelWriter>, mut queue: mpsc::Receiver<Bytes>, shared: Arc<Shared>) {
     while let Some(bytes) = queue.recv().await {
-        if writer.send(bytes).await.is_err() {
-            shared.close("the connection was lost");
-            return;
+        if let Err(error) = writer.send(bytes).await {
+            return shared.close(&chain(&error));
         }
     }
 }
@@ -266,7 +313,13 @@ async fn read(
     on_event: impl Fn(SessionEvent),
 ) {
     let (reason, violation) = loop {
-        match input.next(&mut *reader).await {
+        // Cancel safety: nothing is read after the other branch has won.
+        let next = tokio::select! {
+            biased;
+            () = shared.closing.notified() => break (shared.reason(), false),
+            next = input.next(&mut *reader) => next,
+        };
+        match next {
             Ok(ToPool::Exited { run, end }) => on_event(SessionEvent::Exited { run, end }),
             Ok(ToPool::Broken { reason }) => on_event(SessionEvent::Broken { reason }),
             Ok(ToPool::Started { .. } | ToPool::Heartbeat) => {}
@@ -275,9 +328,9 @@ async fn read(
                     break ("it answered what was not asked, or twice".to_owned(), true);
                 }
             }
-            Err(error @ SessionError::Frame(_)) => break (error.to_string(), true),
+            Err(error @ SessionError::Frame(_)) => break (chain(&error), true),
             Err(SessionError::Closed(reason)) => break (reason, false),
-            Err(error) => break (error.to_string(), false),
+            Err(error) => break (chain(&error), false),
         }
     };
     shared.close(&reason);

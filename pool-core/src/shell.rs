@@ -39,6 +39,7 @@ pub(crate) struct Shell {
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) runner: RunnerSource,
     started: Instant,
+    /// Always the first lock that is taken; no other is held while one of the rest is.
     state: Mutex<PoolState>,
     effects: mpsc::UnboundedSender<Effect>,
     /// Says that a timer may be due earlier than before.
@@ -146,6 +147,8 @@ impl Shell {
 
     /// The loop: does what is due and what is asked for, until the pool is stopped.
     pub(crate) async fn run(self: Arc<Self>, mut effects: mpsc::UnboundedReceiver<Effect>) {
+        // Also when something here panics.
+        let _stop = StopOnDrop(self.clone());
         let mut tasks = JoinSet::new();
         let mut stopped = self.stopped.subscribe();
         loop {
@@ -162,8 +165,19 @@ impl Shell {
         }
         // Dropped tasks end where they are: whatever they began is found by its tags.
         tasks.shutdown().await;
-        lock(&self.links).clear();
+        let links = std::mem::take(&mut *lock(&self.links));
+        drop(links);
         self.cloud.stop().await;
+    }
+
+    /// Ends the loop, and lets everybody who waits for a change see that there will be none.
+    pub(crate) fn stop(&self) {
+        self.stopped.send_replace(true);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
     }
 
     fn carry_out(self: &Arc<Self>, effect: Effect, tasks: &mut JoinSet<()>) {
@@ -189,13 +203,17 @@ impl Shell {
             }
             Effect::SetAddress { instance, address } => self.set_address(&instance, address),
             Effect::Probe { instance, probe, boot } => self.ask(&instance, Ask::Probe { probe, boot }),
-            Effect::Start { instance, run } => match lock(&self.specs).remove(&run) {
-                Some(spec) => self.ask(&instance, Ask::Start { run, spec }),
-                None => {
+            Effect::Start { instance, run } => {
+                // Not in a match: the lock would be held to its end, and another thread may hold the state's and
+                // wait for this one.
+                let spec = lock(&self.specs).remove(&run);
+                if let Some(spec) = spec {
+                    self.ask(&instance, Ask::Start { run, spec });
+                } else {
                     let answer = StartAnswer::Refused("the job's specification is not known".to_owned());
                     self.handle(Event::StartAnswered { instance, run, answer });
                 }
-            },
+            }
             Effect::Kill { instance, run, reason, times } => {
                 self.ask(&instance, Ask::Kill { run, reason, times });
             }
@@ -222,11 +240,18 @@ impl Shell {
         match self.cloud.instances().await {
             Ok(instances) => {
                 let listed = instances.iter().map(|instance| describe(&**instance)).collect();
-                self.handle(Event::Listed { op, instances: listed });
-                // Those that were left alone, and those that are gone, are not kept.
-                let workers =
-                    self.look(PoolState::instances).into_iter().filter_map(|view| view.id).collect();
-                self.cloud.retain(&workers);
+                // In one step, so that a create that ends meanwhile keeps its instance's description.
+                self.step(|state, now| {
+                    self.cloud.learn(&instances);
+                    state.handle(now, Event::Listed { op, instances: listed });
+                    // Those that were left alone, and those that are gone, are not kept.
+                    let views = state.instances();
+                    self.cloud.retain(&views.iter().filter_map(|view| view.id.clone()).collect());
+                    // A lost create whose instance was found, or given up, is not asked for again.
+                    if views.iter().all(|view| view.id.is_some()) {
+                        lock(&self.secrets).clear();
+                    }
+                });
             }
             Err(failure) => self.handle(Event::CallFailed { op, failure }),
         }
@@ -254,7 +279,10 @@ impl Shell {
         match self.cloud.create(request).await {
             Ok(instance) => {
                 self.drop_secret(&create.token);
-                self.handle(Event::Created { op, instance: describe(&*instance) });
+                self.step(|state, now| {
+                    self.cloud.learn(std::slice::from_ref(&instance));
+                    state.handle(now, Event::Created { op, instance: describe(&*instance) });
+                });
             }
             Err(failure) => {
                 // A lost create may be asked for again, with the same secret.
@@ -336,6 +364,15 @@ impl Shell {
         }
         // Fails only when nobody listens.
         drop(self.notices.send(notice));
+    }
+}
+
+/// A pool whose loop has ended is stopped.
+struct StopOnDrop(Arc<Shell>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -14,7 +14,8 @@ impl Subscription {
         Self(receiver)
     }
 
-    /// Waits for a change since the last call, or since it was made.
+    /// Waits for a change since the last call, or since it was made. Never ends when the pool has stopped, after the
+    /// one change that this is.
     ///
     /// # Cancel safety
     /// Loses nothing: a dropped future has taken no change.
