@@ -328,13 +328,19 @@ async fn commands_that_were_given_up_are_waited_for() {
     let key = PrivateKey::generate();
     let sshd = Sshd::start(&key, "MaxSessions 2").await;
     let executor = executor(&key, own(&sshd));
-    let limit = Duration::from_millis(300);
+    let directory = tempfile::tempdir().unwrap();
+    let end = directory.path().join("end");
     for _ in 0..2 {
-        let slow = Command::new("exec sleep 2").time_limit(limit);
-        assert!(matches!(executor.execute(slow).await, Err(ExecutorError::TimedOut { .. })));
+        let line = format!("echo begun; until test -e {}; do sleep 0.05; done", end.display());
+        let mut given_up = executor.open(Command::new(line)).await.unwrap();
+        assert_eq!(given_up.reader.next().await, Some(ChannelEvent::Stdout("begun\n".into())));
     }
-    assert_eq!(text(&executor.execute(Command::new("echo next")).await.unwrap()), "next\n");
-    assert!(sshd.log().contains("no more sessions"));
+    let ending = async {
+        eventually("a refusal", || sshd.log().contains("no more sessions")).await;
+        std::fs::write(&end, "").unwrap();
+    };
+    let (next, ()) = tokio::join!(executor.execute(Command::new("echo next")), ending);
+    assert_eq!(text(&next.unwrap()), "next\n");
     assert_eq!(sshd.connections(), 1);
 }
 
