@@ -16,11 +16,13 @@
 //!     SshConnector, StartJob, driver,
 //! };
 //!
-//! #[tokio::main]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Workers get the runner from this very program: first of all, be the runner when called as one.
 //!     pool_core::run_as_runner_if_asked();
+//!     tokio::runtime::Runtime::new()?.block_on(run())
+//! }
 //!
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //!     let config = PoolConfig::from_toml(
 //!         r#"
 //!         instance_set = "example"
@@ -121,7 +123,7 @@ pub use pool_state::{
 
 #[cfg(feature = "ssh")]
 pub use crate::connector::SshConnector;
+#[cfg(feature = "runner")]
+pub use crate::program::run_as_runner_if_asked;
 #[cfg(feature = "ssh")]
 pub use executor_ssh::{KeyError, PrivateKey, SshConfig};
-#[cfg(feature = "runner")]
-pub use pool_runner::run_if_asked as run_as_runner_if_asked;

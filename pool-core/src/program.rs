@@ -31,6 +31,23 @@ impl RunnerSource {
     }
 }
 
+/// If this program was called as the runner (`PROGRAM runner …`), does the work of a runner and ends the process. Else
+/// it returns at once, and from then on the program may be deployed as [`RunnerSource::ThisProgram`].
+///
+/// Call it first thing in `main`, before anything is opened or started.
+///
+/// # Panics
+/// Within a tokio runtime, and so in a `main` under `#[tokio::main]`: the runner closes all files that it finds open,
+/// the runtime's own among them. Make the runtime afterwards.
+#[cfg(feature = "runner")]
+pub fn run_as_runner_if_asked() {
+    assert!(
+        tokio::runtime::Handle::try_current().is_err(),
+        "call pool_core::run_as_runner_if_asked() before there is a tokio runtime: in a plain `fn main`, which then makes one"
+    );
+    pool_runner::run_if_asked();
+}
+
 /// The runner program cannot be had.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RunnerError {
@@ -137,5 +154,14 @@ fn open_file(path: &Path) -> io::Result<File> {
         File::open(path)
     } else {
         Err(io::Error::other("it is not a file"))
+    }
+}
+
+#[cfg(all(test, feature = "runner"))]
+mod tests {
+    #[tokio::test]
+    #[should_panic(expected = "before there is a tokio runtime")]
+    async fn being_the_runner_within_a_runtime_is_refused() {
+        super::run_as_runner_if_asked();
     }
 }

@@ -334,11 +334,11 @@ impl Shell {
     fn report(&self, notice: Notice) {
         match &notice {
             Notice::Appeared { instance, created_here } => {
-                tracing::info!(%instance, created_here, "new worker")
+                tracing::info!(%instance, created_here, "new worker");
             }
             Notice::Ready { instance } => tracing::info!(%instance, "worker is ready"),
             Notice::Shutdown { instance, reason } => {
-                tracing::info!(%instance, %reason, "worker is shut down")
+                tracing::info!(%instance, %reason, "worker is shut down");
             }
             Notice::Gone { instance } => tracing::info!(%instance, "worker is gone"),
             Notice::LeftAlone { instance, why } => {
@@ -352,7 +352,7 @@ impl Shell {
             }
             Notice::ProbeFailed { instance, reason } => tracing::debug!(%instance, reason, "probe failed"),
             Notice::Broken { instance, reason } => {
-                tracing::warn!(%instance, reason, "worker says that it is broken")
+                tracing::warn!(%instance, reason, "worker says that it is broken");
             }
             Notice::GaveUp { run, instance } => {
                 tracing::warn!(%run, %instance, "job did not end in time: its worker is drained");
