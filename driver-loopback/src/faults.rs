@@ -116,6 +116,17 @@ pub struct MachineFault {
     /// on.
     #[serde(with = "humantime_serde")]
     pub hang_after: Option<Duration>,
+    /// After this long all connections to it are dropped, once. This and the next two do not happen if no process has
+    /// the instance set open at that time.
+    #[serde(with = "humantime_serde")]
+    pub drop_connections_after: Option<Duration>,
+    /// After this long it has a new host key, which the driver vouches for if it vouches at all.
+    #[serde(with = "humantime_serde")]
+    pub change_host_key_after: Option<Duration>,
+    /// After this long all its processes end and all connections are dropped, as when a machine reboots. Its files stay,
+    /// and the init command is not run again.
+    #[serde(with = "humantime_serde")]
+    pub reboot_after: Option<Duration>,
 }
 
 impl Faults {
@@ -205,8 +216,17 @@ impl MachineFault {
         if self.nth == Some(0) {
             return Err(DriverConfigError::new(format!("{path}.nth"), "instances are counted from 1"));
         }
-        if self.break_after.is_none() && self.vanish_after.is_none() && self.hang_after.is_none() {
-            let problem = "says what goes wrong with nothing: add break_after, vanish_after or hang_after";
+        let times = [
+            self.break_after,
+            self.vanish_after,
+            self.hang_after,
+            self.drop_connections_after,
+            self.change_host_key_after,
+            self.reboot_after,
+        ];
+        if times.iter().all(Option::is_none) {
+            let problem = "does not say what goes wrong: add break_after, vanish_after, hang_after, \
+                           drop_connections_after, change_host_key_after or reboot_after";
             return Err(DriverConfigError::new(path, problem));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     LoopbackError,
     machine::{Environment, InstanceDir, end_processes, run_init},
-    model::{Boot, BootFate, Cloud, Fate, Record},
+    model::{Boot, BootFate, Cloud, Record},
     ssh::{Host, Server},
     world::World,
 };
@@ -74,26 +74,40 @@ async fn live(world: Arc<World>, machine: Arc<Machine>, record: Record) {
             None => std::future::pending().await,
         }
     };
-    let Fate { boot_time, break_after, vanish_after, hang_after, .. } = record.fate;
+    // What happens once has happened already, or not, if its time is past.
+    let once = |time: Option<Duration>| at(time.filter(|time| *time >= age));
+    let fate = &record.fate;
     let boots = async {
         if record.boot == Boot::Waiting && record.lifecycle == Lifecycle::Pending {
-            at(Some(boot_time)).await;
+            at(Some(fate.boot_time)).await;
             boot(&world, &machine).await;
         }
     };
     let breaks = async {
-        at(break_after).await;
+        at(fate.break_after).await;
         log_failure(&machine.id, break_down(&machine.dir));
     };
     let hangs = async {
-        at(hang_after).await;
+        at(fate.hang_after).await;
         machine.hang();
     };
     let vanishes = async {
-        at(vanish_after).await;
+        at(fate.vanish_after).await;
         world.vanish(&machine.id);
     };
-    tokio::join!(boots, breaks, hangs, vanishes);
+    let loses_connections = async {
+        once(fate.drop_connections_after).await;
+        machine.with_server(Server::drop_connections);
+    };
+    let changes_key = async {
+        once(fate.change_host_key_after).await;
+        log_failure(&machine.id, machine.change_host_key(&world));
+    };
+    let reboots = async {
+        once(fate.reboot_after).await;
+        log_failure(&machine.id, machine.reboot().await);
+    };
+    tokio::join!(boots, breaks, hangs, vanishes, loses_connections, changes_key, reboots);
 }
 
 /// Runs the init command and starts the SSH server.
@@ -161,14 +175,12 @@ impl Machine {
             BootFate::AnotherHost(seed) => another_key(seed),
             BootFate::Well | BootFate::Fails => self.dir.host_key()?,
         };
-        let user = &world.config().user;
-        let environment = Environment::new(&self.dir, user);
-        let host = Host::new(key, user.clone(), self.dir.authorized_key()?, environment);
+        let host = self.host(world, key)?;
         let mut slot = lock(&self.server);
         if matches!(*slot, Slot::Closed) {
             return Err(LoopbackError::Stopped);
         }
-        let server = Server::start(Arc::new(host), record.port)
+        let server = Server::start(host, record.port)
             .map_err(LoopbackError::storage("listen on a port for", self.dir.path()))?;
         let port = server.port();
         if self.hangs.load(Ordering::SeqCst) {
@@ -178,12 +190,43 @@ impl Machine {
         Ok(port)
     }
 
-    fn hang(&self) {
-        let slot = lock(&self.server);
-        self.hangs.store(true, Ordering::SeqCst);
-        if let Slot::Up(server) = &*slot {
-            server.hang();
+    fn host(&self, world: &World, key: PrivateKey) -> Result<Arc<Host>, LoopbackError> {
+        let user = &world.config().user;
+        let environment = Environment::new(&self.dir, user);
+        Ok(Arc::new(Host::new(key, user.clone(), self.dir.authorized_key()?, environment)))
+    }
+
+    /// Does something to its SSH server if it has one now.
+    fn with_server(&self, act: impl FnOnce(&Server)) {
+        if let Slot::Up(server) = &*lock(&self.server) {
+            act(server);
         }
+    }
+
+    fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+        self.with_server(Server::hang);
+    }
+
+    fn change_host_key(&self, world: &World) -> Result<(), LoopbackError> {
+        self.dir.make_host_key()?;
+        let host = self.host(world, self.dir.host_key()?)?;
+        self.with_server(|server| server.replace_host(host));
+        Ok(())
+    }
+
+    async fn reboot(&self) -> Result<(), LoopbackError> {
+        self.with_server(Server::close);
+        let ended = self.end_processes().await;
+        self.with_server(Server::open);
+        ended
+    }
+
+    async fn end_processes(&self) -> Result<(), LoopbackError> {
+        let (id, dir) = (self.id.clone(), self.dir.clone());
+        spawn_blocking(move || end_processes(&id, dir.path()))
+            .await
+            .map_err(|error| LoopbackError::storage("end the processes of", self.dir.path())(error.into()))?
     }
 
     /// Ends what goes on by itself, and its SSH server; its processes go on.
@@ -213,8 +256,9 @@ impl Machine {
             return Ok(());
         }
         self.leave().await;
-        let (id, dir) = (self.id.clone(), self.dir.clone());
-        spawn_blocking(move || end_processes(&id, dir.path()).and_then(|()| dir.remove()))
+        self.end_processes().await?;
+        let dir = self.dir.clone();
+        spawn_blocking(move || dir.remove())
             .await
             .map_err(|error| LoopbackError::storage("remove", self.dir.path())(io::Error::from(error)))??;
         *gone = true;

@@ -66,12 +66,7 @@ impl InstanceDir {
             let made = fs::DirBuilder::new().mode(0o700).create(&dir);
             made.map_err(LoopbackError::storage("create", dir))?;
         }
-        let host_key_file = self.host_key_file();
-        let write_failed = || LoopbackError::storage("write", host_key_file.clone());
-        let host_key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
-            .and_then(|key| key.to_openssh(LineEnding::LF))
-            .map_err(|error| write_failed()(io::Error::other(error)))?;
-        write_private(&host_key_file, host_key.as_bytes()).map_err(write_failed())?;
+        self.make_host_key()?;
         let authorized_keys = self.authorized_keys_file();
         write_private(&authorized_keys, format!("{}\n", public_key.0.trim()).as_bytes())
             .map_err(LoopbackError::storage("write", authorized_keys))?;
@@ -96,6 +91,16 @@ impl InstanceDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes it a new host key.
+    pub(crate) fn make_host_key(&self) -> Result<(), LoopbackError> {
+        let file = self.host_key_file();
+        PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
+            .and_then(|key| key.to_openssh(LineEnding::LF))
+            .map_err(io::Error::other)
+            .and_then(|key| write_private(&file, key.as_bytes()))
+            .map_err(LoopbackError::storage("write", file))
     }
 
     /// The host key that was made for it.

@@ -40,7 +40,8 @@ impl Process {
 ///
 /// 1. those with the instance's marker in the environment that they were started with;
 /// 2. those without any instance's marker and without a terminal whose program, working directory, root directory or
-///    an open file is in `dir` (a terminal means a person who looks at the files);
+///    an open file is in `dir` (a terminal means a person who looks at the files), except children of this process that
+///    have not begun their own program yet: they hold whatever this process holds;
 /// 3. all descendants of these, and all members of the process groups and sessions that these lead.
 ///
 /// Never this process itself, its ancestors, or process 1, and nothing is followed through them.
@@ -125,8 +126,14 @@ fn belongs(stat: &Stat, dir: &Path) -> bool {
     let proc_dir = PathBuf::from(format!("/proc/{}", stat.process.pid));
     match marker(&proc_dir) {
         Some(marker) => marker == dir.as_os_str().as_bytes(),
-        None => stat.terminal == 0 && is_in(&proc_dir, dir),
+        None => stat.terminal == 0 && !is_being_started(stat, &proc_dir) && is_in(&proc_dir, dir),
     }
+}
+
+/// True for a child that this process is just starting, whoever it is for.
+fn is_being_started(stat: &Stat, proc_dir: &Path) -> bool {
+    let program = |proc_dir: &Path| fs::read_link(proc_dir.join("exe")).ok();
+    stat.parent == std::process::id() && program(proc_dir) == program(Path::new("/proc/self"))
 }
 
 /// The marker in a process's environment. A process of another user has none that we can see.

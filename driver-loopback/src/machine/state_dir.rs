@@ -38,8 +38,17 @@ struct Marker {
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
-    /// Unlocked when it is closed. Children do not inherit it.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child that another thread is starting just now holds it too, until it runs
+        // its program.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "a state directory stays locked until this process ends");
+        }
+    }
 }
 
 impl StateDir {
@@ -61,7 +70,7 @@ impl StateDir {
         let lock = lock(&path)?;
         check_marker(&path, &context.instance_set)?;
         let records = load(&path)?;
-        Ok((Self { path, _lock: lock }, records))
+        Ok((Self { path, lock }, records))
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -31,6 +31,12 @@ pub(crate) struct Fate {
     pub(crate) vanish_after: Option<Duration>,
     #[serde(with = "humantime_serde")]
     pub(crate) hang_after: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) drop_connections_after: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) change_host_key_after: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) reboot_after: Option<Duration>,
 }
 
 impl Fate {
@@ -61,6 +67,9 @@ impl Fate {
             break_after: earliest(|fault| fault.break_after),
             vanish_after: earliest(|fault| fault.vanish_after),
             hang_after: earliest(|fault| fault.hang_after),
+            drop_connections_after: earliest(|fault| fault.drop_connections_after),
+            change_host_key_after: earliest(|fault| fault.change_host_key_after),
+            reboot_after: earliest(|fault| fault.reboot_after),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::timeout,
 };
 
@@ -162,11 +162,22 @@ async fn converse(
             () = &mut feeding, if !fed => fed = true,
         }
     };
-    drained = drained || timeout(DRAIN_GRACE, &mut draining).await.is_ok();
-    report(session, id, status).await?;
-    if !drained {
-        draining.await;
-    }
+    let all_sent = Notify::new();
+    let drain_rest = async {
+        if !drained {
+            draining.await;
+        }
+        all_sent.notify_one();
+    };
+    let report_end = async {
+        // Either way it is time.
+        let _ = timeout(DRAIN_GRACE, all_sent.notified()).await;
+        report(session, id, status).await
+    };
+    // Both at once, for both wait in the same queue to the connection: what waited there without being polled would
+    // keep the place that it was given, and enough of these would stop the connection.
+    let ((), reported) = tokio::join!(drain_rest, report_end);
+    reported?;
     output.eof().await.map_err(|_| Gone)?;
     output.close().await.map_err(|_| Gone)
 }

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     io,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -27,6 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Server {
     port: u16,
+    /// What new connections get.
+    host: Arc<Mutex<Arc<Host>>>,
     lines: Arc<Mutex<Lines>>,
     listening: AbortHandle,
 }
@@ -37,6 +39,7 @@ struct Lines {
     open: HashMap<u64, Arc<Line>>,
     next: u64,
     dead: bool,
+    /// Connections are dropped as soon as they are made.
     closed: bool,
 }
 
@@ -53,12 +56,36 @@ impl Server {
         let listener = TcpListener::from_std(listener)?;
         let port = listener.local_addr()?.port();
         let lines = Arc::new(Mutex::new(Lines::default()));
-        let listening = tokio::spawn(listen(listener, host, Arc::clone(&lines))).abort_handle();
-        Ok(Self { port, lines, listening })
+        let host = Arc::new(Mutex::new(host));
+        let listening = tokio::spawn(listen(listener, Arc::clone(&host), Arc::clone(&lines))).abort_handle();
+        Ok(Self { port, host, lines, listening })
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Makes new connections meet another host; those that exist are dropped.
+    pub(crate) fn replace_host(&self, host: Arc<Host>) {
+        *lock(&self.host) = host;
+        self.drop_connections();
+    }
+
+    /// Drops all connections, and all new ones until it is opened again.
+    pub(crate) fn close(&self) {
+        let mut lines = lock(&self.lines);
+        lines.closed = true;
+        lines.open.values().for_each(|line| line.cut());
+    }
+
+    /// Ends what [`close`](Self::close) has begun.
+    pub(crate) fn open(&self) {
+        lock(&self.lines).closed = false;
+    }
+
+    /// Drops all connections. New ones are taken.
+    pub(crate) fn drop_connections(&self) {
+        lock(&self.lines).open.values().for_each(|line| line.cut());
     }
 
     /// From now on it takes connections and says nothing, also on those that exist.
@@ -71,20 +98,19 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let mut lines = lock(&self.lines);
-        lines.closed = true;
-        lines.open.values().for_each(|line| line.cut());
+        self.close();
         self.listening.abort();
     }
 }
 
-async fn listen(listener: TcpListener, host: Arc<Host>, lines: Arc<Mutex<Lines>>) {
+async fn listen(listener: TcpListener, host: Arc<Mutex<Arc<Host>>>, lines: Arc<Mutex<Lines>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if connections.len() < MOST_CONNECTIONS => {
-                    connections.spawn(serve(stream, Arc::clone(&host), Arc::clone(&lines)));
+                    let host = Arc::clone(&lock(&host));
+                    connections.spawn(serve(stream, host, Arc::clone(&lines)));
                 }
                 Ok(_) => tracing::warn!(most = MOST_CONNECTIONS, "an instance has too many connections"),
                 Err(error) => {
@@ -159,6 +185,6 @@ impl Drop for OpenLine {
 }
 
 /// A panic elsewhere leaves no invariant broken here.
-fn lock(lines: &Mutex<Lines>) -> std::sync::MutexGuard<'_, Lines> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

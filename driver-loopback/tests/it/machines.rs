@@ -1,6 +1,10 @@
 //! Machines that go wrong by themselves, and boots that do.
 
-use super::common::{self, Cloud, PATIENCE, client::Client, file, is_alive};
+use super::common::{
+    self, Cloud, PATIENCE,
+    client::{Client, End, collect},
+    file, is_alive,
+};
 use pool_api::{HostKey, HostKeyVerdict, InstanceSet, Lifecycle};
 use serde_json::json;
 use std::{
@@ -56,6 +60,74 @@ async fn a_machine_hangs_on_old_and_new_connections_and_can_be_destroyed() {
     assert!(cloud.list().await.is_empty());
     // And those who wait learn of its end.
     assert!(!matches!(timeout(PATIENCE, stream.read(&mut [0])).await.unwrap(), Ok(1..)));
+}
+
+#[tokio::test]
+async fn a_machine_drops_its_connections_once() {
+    let cloud = Cloud::new(json!({ "faults": { "machines": [{ "drop_connections_after": "1s" }] } })).await;
+    let instance = cloud.running("").await;
+    let client = cloud.connect(&*instance).await;
+    let channel = client.start("cat; echo ended > ended").await;
+    let (mut reader, _writer) = channel.split();
+    let output = timeout(PATIENCE, collect(&mut reader)).await.unwrap();
+    assert_eq!(output.end, End::None);
+    assert_eq!(file(&Path::new(instance.root()).join("ended")).await, "ended");
+    assert_eq!(cloud.connect(&*instance).await.run("echo here").await.text(), "here\n");
+}
+
+#[tokio::test]
+async fn a_machine_changes_its_host_key_for_good() {
+    let faults = json!({ "machines": [{ "change_host_key_after": "1s" }] });
+    let config = json!({ "vouch_for_host_keys": true, "faults": faults });
+    let cloud = Cloud::new(config.clone()).await;
+    let instance = cloud.running("").await;
+    let client = cloud.connect(&*instance).await;
+    let channel = client.start("cat").await;
+    let (mut reader, _writer) = channel.split();
+    timeout(PATIENCE, collect(&mut reader)).await.unwrap();
+    let changed = cloud.connect(&*instance).await.host_key;
+    assert_ne!(changed, client.host_key);
+    let key = HostKey { openssh: changed.to_openssh().unwrap(), fingerprint: String::new() };
+    assert_eq!(instance.verify_host_key(&key).await.unwrap(), HostKeyVerdict::Genuine);
+
+    let cloud = cloud.reopen(config).await;
+    let instance = &cloud.list().await[0];
+    assert_eq!(cloud.connect(&**instance).await.host_key, changed);
+}
+
+#[tokio::test]
+async fn a_machine_reboots_once_and_keeps_its_files() {
+    let config = json!({ "faults": { "machines": [{ "nth": 1, "reboot_after": "1s" }] } });
+    let cloud = Cloud::new(config.clone()).await;
+    let instance = cloud.running("echo ran >> ran; setsid sleep 300 > /dev/null 2>&1 & echo $! > pid").await;
+    let spared = cloud.running("sleep 300 > /dev/null 2>&1 & echo $! > pid").await;
+    let root = Path::new(instance.root());
+    let pid = common::pid(&root.join("pid")).await;
+    let channel = cloud.connect(&*instance).await.start("sleep 300").await;
+    let (mut reader, _writer) = channel.split();
+    timeout(PATIENCE, collect(&mut reader)).await.unwrap();
+    // It has rebooted when it lets us in again, and does not before.
+    let rebooted = async {
+        loop {
+            match Client::connect(&*instance, &cloud.key).await {
+                Ok(client) => return client,
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let client = timeout(PATIENCE, rebooted).await.unwrap();
+    assert!(!is_alive(pid));
+    client.run("sleep 300 > /dev/null 2>&1 & echo $! > second").await;
+    let second = common::pid(&root.join("second")).await;
+    assert!(is_alive(common::pid(&Path::new(spared.root()).join("pid")).await));
+
+    let cloud = cloud.reopen(config).await;
+    let again = cloud.until(instance.id().as_str(), |_| true).await;
+    assert_eq!(cloud.connect(&*again).await.run("cat ran").await.text(), "ran\n");
+    assert!(is_alive(second), "it has rebooted again");
+    for instance in cloud.list().await {
+        instance.destroy().await.unwrap();
+    }
 }
 
 #[tokio::test]

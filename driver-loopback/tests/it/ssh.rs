@@ -50,6 +50,55 @@ async fn a_command_that_does_not_read_holds_up_no_other() {
     instance.destroy().await.unwrap();
 }
 
+/// A regression: ended commands that could not send the rest of their output once took all places in the queue to the
+/// connection, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_held_up_goes_on() {
+    let (_cloud, instance, client) = client().await;
+    let root = Path::new(instance.root());
+    let wait_for = |name: &str| format!("while ! test -e {name}; do sleep 0.02; done");
+    let mut waiting = Vec::new();
+    for n in 0..30 {
+        waiting.push(client.start(format!("echo $$ > {n}.pid; {}; echo {n}", wait_for("now"))).await);
+    }
+    let deaf = client.start(format!("{}; wc -c", wait_for("later"))).await;
+    let mut pids = Vec::new();
+    for n in 0..30 {
+        pids.push(common::pid(&root.join(format!("{n}.pid"))).await);
+    }
+    // More than the server keeps for a command that does not read: now the whole connection waits for it.
+    let (mut deaf_reader, deaf_writer) = deaf.split();
+    let size = 70_000_000;
+    let sending = tokio::spawn(async move {
+        deaf_writer.data_bytes(vec![0; size]).await.unwrap();
+        deaf_writer.eof().await.unwrap();
+    });
+    let held_up = async {
+        while timeout(Duration::from_secs(1), client.handle.channel_open_session()).await.is_ok() {}
+    };
+    timeout(PATIENCE, held_up).await.unwrap();
+    std::fs::write(root.join("now"), "").unwrap();
+    let ended = async {
+        while pids.iter().any(|pid| is_alive(*pid)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, ended).await.unwrap();
+    // Longer than the server waits for the rest of a command's output before it reports the end.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    std::fs::write(root.join("later"), "").unwrap();
+
+    timeout(PATIENCE, sending).await.unwrap().unwrap();
+    let counted = timeout(PATIENCE, collect(&mut deaf_reader)).await.unwrap();
+    assert_eq!(counted.text().trim(), size.to_string());
+    for (n, channel) in waiting.into_iter().enumerate() {
+        let (mut reader, _writer) = channel.split();
+        let output = timeout(PATIENCE, collect(&mut reader)).await.expect("the connection does not go on");
+        assert_eq!(output.text(), format!("{n}\n"));
+        assert_eq!(output.end, End::Code(0));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_holds_up_the_command_and_no_other() {
     let (_cloud, instance, client) = client().await;
