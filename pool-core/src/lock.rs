@@ -11,7 +11,7 @@ use std::{
 /// kernel when the process dies.
 #[derive(Debug)]
 pub struct InstanceSetLock {
-    _file: File,
+    file: File,
     epoch: u64,
 }
 
@@ -74,12 +74,20 @@ impl InstanceSetLock {
         let next = last.and_then(|last| last.checked_add(1));
         let epoch = next.ok_or_else(|| LockError::Damaged { path: path.clone() })?;
         write_durably(&path, epoch.to_string().as_bytes()).map_err(failed(&path))?;
-        Ok(Self { _file: file, epoch })
+        Ok(Self { file, epoch })
     }
 
     /// Higher than that of every program that had the lock before.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+}
+
+impl Drop for InstanceSetLock {
+    fn drop(&mut self) {
+        // Closing would do, were there no process that was forked by another thread and shares the file until it
+        // executes its program. An error leaves it to the closing.
+        drop(self.file.unlock());
     }
 }
 
