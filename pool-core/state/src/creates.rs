@@ -63,7 +63,7 @@ impl PoolState {
         type_name: &InstanceTypeName,
         fresh: FreshInstance,
     ) -> Result<OpId, CreateRefusal> {
-        self.enter(now);
+        let now = self.enter(now);
         let Some((instance_type, group)) = self.types.get(type_name).cloned() else {
             return Err(CreateRefusal::UnknownType(type_name.clone()));
         };

@@ -39,9 +39,10 @@ impl PoolState {
         }
         self.timers.set_no_later(Timer::Sync, self.now + self.settings().sync_interval);
         self.resolve_lost_creates(began);
-        // Only a list can tell that a destroyed instance is gone, or where a new one can be reached.
+        // Only a list can tell that a destroyed instance is gone, where a new one can be reached, or that one which
+        // answers was absent by mistake.
         let awaited = |w: &Worker| matches!(w.state, State::Shutdown { .. }) || w.address.is_none();
-        if self.workers.values().any(awaited) {
+        if answers || self.workers.values().any(awaited) {
             self.list_soon();
         } else {
             self.lists_in_a_row = 0;

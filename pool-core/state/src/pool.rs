@@ -156,7 +156,7 @@ impl PoolState {
 
     /// Does what is due. Call it when [`poll_timeout`](Self::poll_timeout) says; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Time) {
-        self.enter(now);
+        let now = self.enter(now);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Sync => self.ask_for_list(),
@@ -190,11 +190,12 @@ impl PoolState {
         self.loaded
     }
 
-    /// Begins a step: time never goes back, and each step has its number.
-    pub(crate) fn enter(&mut self, now: Time) {
+    /// Begins a step: time never goes back, and each step has its number. Returns the time that holds.
+    pub(crate) fn enter(&mut self, now: Time) -> Time {
         self.now = self.now.max(now);
         self.seq.0 += 1;
         self.notified = false;
+        self.now
     }
 
     pub(crate) fn began(&self) -> Began {

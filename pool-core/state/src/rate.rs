@@ -68,7 +68,7 @@ pub(crate) fn with_jitter(base: Duration, seed: (&str, u64)) -> Duration {
     for byte in seed.0.bytes().chain(seed.1.to_le_bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    base + base.mul_f64((hash % 1000) as f64 / 10_000.0)
+    base.saturating_add(base / 10_000 * u32::try_from(hash % 1000).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl PoolState {
     /// # Errors
     /// [`StartRefusal`]; no attempt was used.
     pub fn start_job(&mut self, now: Time, id: &InstanceId, start: JobStart) -> Result<(), StartRefusal> {
-        self.enter(now);
+        let now = self.enter(now);
         let job = start.run.job.clone();
         if self.jobs.contains_key(&job) || self.ended.contains_key(&job) {
             return Err(StartRefusal::Known(job));
@@ -99,13 +99,13 @@ impl PoolState {
 
     /// p15: begins to end a job. False if it has ended already or is not known.
     pub fn kill_job(&mut self, now: Time, job: &JobId, reason: &str) -> bool {
-        self.enter(now);
+        let now = self.enter(now);
         let settings = self.settings();
         let (signal, term) = (settings.timeout_signal, settings.timeout_term);
         let Some(run) = self.run_mut(job) else { return false };
         if run.kill.is_none() {
             // The runner sends KILL at `timeout_term`; a worker where even that fails is given up.
-            let deadline = now + term + signal * 2;
+            let deadline = now + term + signal.saturating_mul(2);
             run.kill = Some(Kill { reason: reason.to_owned(), deadline, given_up: false });
             self.send_kill(job);
             self.timers.set(Timer::Kill(job.clone()), (now + signal).min(deadline));
@@ -257,7 +257,7 @@ impl PoolState {
         // The runner may have made a list that is still on its way before it started the run.
         worker.runs_changed = seq;
         if let Some((waited, asked)) = run.waited.take() {
-            self.emit(Effect::Observe(Observation::TimeToStart(waited + now.since(asked))));
+            self.emit(Effect::Observe(Observation::TimeToStart(waited.saturating_add(now.since(asked)))));
         }
         self.notify();
     }

@@ -25,7 +25,7 @@ fn a_lost_create_is_asked_for_again_with_the_same_token() {
         assert!(matches!(w.try_create(SMALL), Err(CreateRefusal::TooManyCreates(1))), "it may exist");
         w.advance(secs(2));
         let again = w.take_creates();
-        assert_eq!(again, [first.clone()], "the same call, token, secret and placement");
+        assert_eq!(again, std::slice::from_ref(&first), "the same call, token, secret and placement");
         w.created(&again[0], "i-1");
         assert_eq!(w.phase("i-1"), Some(Phase::Booting));
         w.create(SMALL);
@@ -77,7 +77,7 @@ fn without_idempotency_a_lost_create_that_is_listed_is_done() {
     let mut w = settling(Idempotency::None, 30);
     let create = w.create(SMALL);
     w.call_lost(create.0);
-    w.list(&[listed("i-1", SMALL, create.1.tags.clone())]);
+    w.list(&[listed("i-1", SMALL, create.1.tags)]);
     assert_eq!(w.phase("i-1"), Some(Phase::Booting));
     w.create(SMALL);
 }
@@ -269,7 +269,7 @@ fn a_refusal_after_a_lost_attempt_does_not_unmake_what_the_lost_one_may_have_mad
         w.call_failed(create.0, class);
         assert!(w.try_create(SMALL).is_err(), "{class:?}: it may be there");
         assert_eq!(w.pool.instances().len(), 1);
-        w.list(&[listed("i-1", SMALL, create.1.tags.clone())]);
+        w.list(&[listed("i-1", SMALL, create.1.tags)]);
         assert_eq!(w.phase("i-1"), Some(Phase::Booting), "{class:?}");
         assert_eq!(w.pool.instances().len(), 1);
     }
@@ -279,7 +279,7 @@ fn a_refusal_after_a_lost_attempt_does_not_unmake_what_the_lost_one_may_have_mad
 fn an_instance_that_was_listed_before_its_create_was_lost_is_no_longer_in_flight() {
     let mut w = settling(Idempotency::Token, 30);
     let create = w.create(SMALL);
-    w.list(&[listed("i-1", SMALL, create.1.tags.clone())]);
+    w.list(&[listed("i-1", SMALL, create.1.tags)]);
     w.call_lost(create.0);
     w.create(SMALL);
     w.advance(secs(5));

@@ -285,3 +285,59 @@ fn absent_workers_that_answer_do_not_make_the_pool_list_without_end() {
     }
     assert!((10..=25).contains(&lists), "{lists} lists in ten minutes");
 }
+
+#[test]
+fn the_longest_intervals_do_not_overflow() {
+    let longest = Duration::MAX;
+    let mut w = World::with(|setup| {
+        setup.capabilities.list_settle_time = longest;
+        setup.settings = Settings {
+            sync_interval: longest,
+            probe_interval: longest,
+            timeout_idle: longest,
+            timeout_booting: longest,
+            timeout_probe: longest,
+            timeout_shutdown: longest,
+            timeout_term: longest,
+            timeout_signal: longest,
+            timeout_stale_run_lock: longest,
+            quota_error_ttl: longest,
+            capacity_error_ttl: longest,
+            rate_limit_log_interval: longest,
+            first_probe_backoff: longest,
+            ..setup.settings.clone()
+        };
+    });
+    w.idle_worker("i-1", SMALL);
+    w.running_job("i-1", "job-1");
+    w.kill("job-1");
+    w.probe_fails("i-1");
+    w.probe("i-1", vec![stale("job-2")]);
+    for class in [quota(pool_api::Reach::All), crate::FailureClass::RateLimit(Some(longest))] {
+        if let Ok(op) = w.try_create(SMALL) {
+            w.call_failed(op, class);
+        }
+    }
+    w.list(&[]);
+    w.pool.kill_instance(w.now, &id("i-1"), "test").unwrap();
+    w.advance(secs(1_000_000));
+}
+
+#[test]
+fn time_that_goes_back_is_taken_as_no_time_at_all() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.advance(secs(30));
+    let before = w.now;
+    w.pool.handle_timeout(before);
+    w.now = Time::from_start(secs(1));
+    w.create(BIG);
+    w.running_job("i-1", "job-1");
+    w.kill("job-1");
+    let timer = w.pool.timers.next().unwrap();
+    assert!(timer >= before, "{timer:?} is before {before:?}");
+    w.pool.timers.set(Timer::Sync, before);
+    w.now = before;
+    w.advance(secs(5));
+    assert_eq!(w.take_lists().len(), 1);
+}

@@ -8,7 +8,7 @@ use crate::{
 };
 use pool_api::{IdempotencyToken, InstanceId, Resources, RunId, Tags};
 use pool_protocol::RunReport;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// The pool, its clock, and the effects that nobody has carried out yet.
 pub(super) struct World {
@@ -397,6 +397,6 @@ impl World {
     }
 
     pub(super) fn count(&self, phase: Phase) -> usize {
-        self.pool.count_workers().unwrap_or_else(BTreeMap::new)[&phase]
+        self.pool.count_workers().unwrap_or_default()[&phase]
     }
 }

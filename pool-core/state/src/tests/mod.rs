@@ -12,3 +12,6 @@ mod parity_operations;
 mod parity_probes;
 mod parity_rules;
 mod parity_states;
+mod plan;
+mod properties;
+mod random_world;
