@@ -1,0 +1,10 @@
+//! What the tests share.
+
+mod fixtures;
+mod loopback;
+mod runner;
+pub(crate) mod scripted;
+
+pub(crate) use fixtures::*;
+pub(crate) use loopback::{World, config, config_with};
+pub(crate) use runner::runner_program;
