@@ -49,7 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<PathBuf, StateDirError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(unusable)?
+            fs::create_dir_all(path).map_err(unusable)?;
         }
         Err(error) => return Err(unusable(error)),
     }

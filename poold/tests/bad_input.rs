@@ -1,6 +1,8 @@
 //! Whatever is wrong with what it is given: an error that names the field or file and says what to do, exit code 2,
 //! and nothing started.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

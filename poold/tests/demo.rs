@@ -1,5 +1,7 @@
 //! The demo, as a newcomer runs it, and what it leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::Read,

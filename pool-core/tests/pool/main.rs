@@ -2,6 +2,7 @@
 //! scripted workers, where what must be shown is what the pool says to them and in which order.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a helper's failure is its test's failure")]
 
 mod changes;
 mod faults;
