@@ -1,8 +1,6 @@
 //! The pool against a real loopback cloud, over real SSH, with a real runner; and against a scripted cloud with
 //! scripted workers, where what must be shown is what the pool says to them and in which order.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::unwrap_used, reason = "a helper's failure is its test's failure")]
 
 mod changes;
 mod faults;
