@@ -1,7 +1,6 @@
 //! The pool against a real loopback cloud, over real SSH, with a real runner; and against a scripted cloud with
 //! scripted workers, where what must be shown is what the pool says to them and in which order.
 
-
 mod changes;
 mod faults;
 mod jobs;

@@ -1,0 +1,220 @@
+//! The program is killed and the next one takes over: nothing but the cloud's tags, the runners and the state
+//! directory is left to go by.
+//!
+//! This program is its own victim, and its own runner, and so has a `main` of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use pool_core::{
+    DriverContext, InstanceSet, InstanceSetLock, JobEnd, JobId, JobSpec, JobStatus, Outcome, OutputStream,
+    Phase, Pool, PoolConfig, PrivateKey, SshConfig, SshConnector, StartJob, Tags, driver,
+};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Tells the victim where, and when it is to be killed.
+const VICTIM: &str = "POOL_TEST_VICTIM";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const CONFIG: &str = r#"
+    instance_set = "test"
+    sync_interval = "500ms"
+    probe_interval = "500ms"
+
+    [[instance_types]]
+    name = "small"
+    provider_type = "loop.small"
+    vcpus = 4
+    memory = "4 GiB"
+    price = 0.01
+"#;
+
+type Test = fn(&Path, Vec<String>) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+/// Name, what the victim is to reach before it is killed, and what must be true afterwards.
+const TESTS: [(&str, &str, Test); 2] = [
+    ("p41_after_a_crash_the_instance_its_jobs_and_their_ends_are_found", "running", |dir, said| {
+        Box::pin(found_again(dir, said))
+    }),
+    ("p20_a_crash_right_after_a_create_leaves_one_instance_that_is_found", "created", |dir, _| {
+        Box::pin(found_once(dir))
+    }),
+];
+
+fn main() {
+    pool_core::run_as_runner_if_asked();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Ok(until) = std::env::var(VICTIM) {
+        runtime.block_on(victim(&std::env::current_dir().unwrap(), &until));
+        return;
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let wanted =
+        |name: &str| args.iter().filter(|arg| !arg.starts_with('-')).all(|filter| name.contains(filter));
+    for (name, until, test) in TESTS.into_iter().filter(|(name, ..)| wanted(name)) {
+        if args.iter().any(|arg| arg == "--list") {
+            println!("{name}: test");
+            continue;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let said = killed(dir.path(), until);
+        let path = dir.path().to_owned();
+        let result = runtime.block_on(async {
+            let result = tokio::spawn(async move { test(&path, said).await }).await;
+            destroy_all(dir.path()).await;
+            result
+        });
+        if let Err(panic) = result {
+            println!("test {name} ... FAILED");
+            std::panic::resume_unwind(panic.into_panic());
+        }
+        println!("test {name} ... ok");
+    }
+}
+
+/// Runs this program until it has said that it is where it is to be killed, and kills it. What it had said before.
+fn killed(dir: &Path, until: &str) -> Vec<String> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut victim = command.env(VICTIM, until).current_dir(dir).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let said: Vec<String> = lines.map(Result::unwrap).take_while(|line| line != until).collect();
+    let early = victim.try_wait().unwrap();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert_eq!(early, None, "it has ended before: {said:?}");
+    said
+}
+
+async fn victim(dir: &Path, until: &str) {
+    fs::write(dir.join("key"), secrecy::ExposeSecret::expose_secret(&PrivateKey::generate().to_openssh()))
+        .unwrap();
+    let (pool, _lock) = pool(dir).await;
+    pool.count_workers().await;
+    pool.create(&"small".parse().unwrap()).unwrap();
+    if until == "created" {
+        // The driver has it; whether the pool has its answer is left to chance.
+        while fs::read_dir(dir.join("loopback")).unwrap().all(|entry| !entry.unwrap().path().is_dir()) {
+            tokio::task::yield_now().await;
+        }
+        println!("{until}");
+        return std::future::pending().await;
+    }
+    let id = ready(&pool).await;
+    println!("{id}");
+    for (job, line) in [
+        ("short", "echo short; exit 4".to_owned()),
+        (
+            "long",
+            format!("echo one; until test -e {}/go; do sleep 0.01; done; echo two; exit 7", dir.display()),
+        ),
+    ] {
+        let mut spec = JobSpec::new(["sh", "-c", &line]);
+        spec.resources.cpus = pool_core::Cpus::whole(1);
+        pool.start_job(&id, StartJob { job: name(job), attempt: 1, spec, waited: None }).unwrap();
+    }
+    assert!(matches!(end(&pool, "short").await, JobEnd::Finished(_)));
+    pool.read_output(&name("long"), OutputStream::Stdout, 0, true).await.unwrap();
+    println!("{until}");
+    std::future::pending().await
+}
+
+async fn found_again(dir: &Path, said: Vec<String>) {
+    // Nobody watches the job now but the runner.
+    let (pool, lock) = pool(dir).await;
+    assert_eq!(lock.epoch(), 2);
+    pool.count_workers().await;
+    let ids: Vec<_> = pool.instances().into_iter().map(|view| view.id.unwrap().to_string()).collect();
+    assert_eq!(ids, said);
+    let mut changes = pool.subscribe();
+    let running = async {
+        while !matches!(pool.job(&name("long")), Some(JobStatus::Running { .. })) {
+            changes.changed().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, running).await.expect("the job is found");
+    fs::write(dir.join("go"), "").unwrap();
+    assert_eq!(outcome(end(&pool, "long").await), Outcome::Exited { code: 7 });
+    assert_eq!(outcome(end(&pool, "short").await), Outcome::Exited { code: 4 });
+    for (job, output) in [("short", "short\n"), ("long", "one\ntwo\n")] {
+        let read = pool.read_all(&name(job), OutputStream::Stdout, 100).await.unwrap();
+        assert_eq!(String::from_utf8(read).unwrap(), output);
+        assert!(pool.forget_job(&name(job)));
+    }
+    pool.stop().await;
+}
+
+async fn found_once(dir: &Path) {
+    let (pool, _lock) = pool(dir).await;
+    pool.count_workers().await;
+    let id = ready(&pool).await;
+    let ids: Vec<_> = pool.instances().into_iter().map(|view| view.id).collect();
+    assert_eq!(ids, [Some(id)]);
+    pool.stop().await;
+}
+
+fn name(job: &str) -> JobId {
+    job.parse().unwrap()
+}
+
+fn outcome(end: JobEnd) -> Outcome {
+    match end {
+        JobEnd::Finished(end) => end.outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn end(pool: &Pool, job: &str) -> JobEnd {
+    // A job that is not known yet is found by the first probe.
+    let mut changes = pool.subscribe();
+    let waiting = async {
+        loop {
+            match pool.job(&name(job)) {
+                Some(JobStatus::Ended { end, .. }) => return end,
+                _ => changes.changed().await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{job} does not end"))
+}
+
+async fn ready(pool: &Pool) -> pool_core::InstanceId {
+    let mut changes = pool.subscribe();
+    let waiting = async {
+        loop {
+            let idle = pool.instances().into_iter().find(|view| view.phase == Some(Phase::Idle));
+            match idle.and_then(|view| view.id) {
+                Some(id) => return id,
+                None => changes.changed().await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("an idle instance")
+}
+
+async fn pool(dir: &Path) -> (Pool, InstanceSetLock) {
+    let config = PoolConfig::from_toml(CONFIG).unwrap();
+    let lock = InstanceSetLock::acquire(dir, &config.instance_set).unwrap();
+    let key = PrivateKey::from_file(dir.join("key")).unwrap();
+    let pool = Pool::builder(config, cloud(dir).await, SshConnector::new(SshConfig::new(key)));
+    (pool.lock(&lock).start().unwrap(), lock)
+}
+
+async fn cloud(dir: &Path) -> Arc<dyn InstanceSet> {
+    let context = DriverContext { instance_set: "test".parse().unwrap(), state_dir: dir.join("loopback") };
+    driver("loopback").unwrap().open(serde_json::Value::Null, context).await.unwrap()
+}
+
+/// Also after a test that has failed, whose pool may still be there: then it ends with this program.
+async fn destroy_all(dir: &Path) {
+    let cloud = cloud(dir).await;
+    for instance in cloud.instances(&Tags::new()).await.unwrap() {
+        instance.destroy().await.unwrap();
+    }
+    cloud.stop().await;
+}
