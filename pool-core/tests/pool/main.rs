@@ -1,6 +1,8 @@
 //! The pool against a real loopback cloud, over real SSH, with a real runner; and against a scripted cloud with
 //! scripted workers, where what must be shown is what the pool says to them and in which order.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod changes;
 mod faults;
 mod jobs;
