@@ -121,7 +121,7 @@ async fn victim(dir: &Path, until: &str) {
     assert!(matches!(end(&pool, "short").await, JobEnd::Finished(_)));
     pool.read_output(&name("long"), OutputStream::Stdout, 0, true).await.unwrap();
     println!("{until}");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn found_again(dir: &Path, said: Vec<String>) {
