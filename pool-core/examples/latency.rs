@@ -3,8 +3,8 @@
 //! `cargo run --release -p pool-core --features loopback,ssh --example latency [JOBS]`. `RUST_LOG` says what to log.
 
 use pool_core::{
-    DriverContext, InstanceId, JobSpec, JobStatus, Phase, Pool, PoolConfig, PrivateKey, SshConfig,
-    SshConnector, StartJob, Subscription, driver,
+    DriverContext, InstanceId, JobEnd, JobId, JobSpec, JobStatus, Phase, Pool, PoolConfig, PrivateKey,
+    SshConfig, SshConnector, StartJob, Subscription, driver,
 };
 use std::{
     error::Error,
@@ -103,7 +103,7 @@ async fn workers(
 }
 
 /// Starts each job as soon as the pool says that the one before has ended. Returns, for each, how long it took from
-/// there to the runner's word that it is on its disk and started: what the pool adds between two jobs.
+/// the end of the job before to its own start, as the runner has noted them: milliseconds of this machine's clock.
 async fn one_after_the_other(
     pool: &Pool,
     instance: &InstanceId,
@@ -111,30 +111,28 @@ async fn one_after_the_other(
     changes: &mut Subscription,
 ) -> Result<Vec<Duration>, Box<dyn Error>> {
     let mut gaps = Vec::new();
-    let mut ended: Option<Instant> = None;
+    let mut ended: Option<u64> = None;
     let begin = Instant::now();
     for number in 0..=jobs {
-        let job: pool_core::JobId = format!("job-{number}").parse()?;
+        let job: JobId = format!("job-{number}").parse()?;
         let start = StartJob { job: job.clone(), attempt: 1, spec: JobSpec::new(["true"]), waited: None };
         pool.start_job(instance, start)?;
-        loop {
+        let end = loop {
             match pool.job(&job) {
-                Some(JobStatus::Preparing { .. }) => changes.changed().await,
-                Some(_) => break,
-                None => return Err("a job that was just started is not known".into()),
+                Some(JobStatus::Ended { end: JobEnd::Finished(end), .. }) => break end,
+                Some(JobStatus::Ended { end, .. }) => return Err(format!("{job}: {end:?}").into()),
+                Some(_) => changes.changed().await,
+                None => return Err(format!("{job} was just started and is not known").into()),
             }
-        }
-        if let Some(ended) = ended {
-            gaps.push(ended.elapsed());
-        }
-        while !matches!(pool.job(&job), Some(JobStatus::Ended { .. })) {
-            changes.changed().await;
-        }
-        ended = Some(Instant::now());
+        };
         pool.forget_job(&job);
+        let started = end.started_ms.ok_or("a job that has ended has never started")?;
+        if let Some(ended) = ended.replace(end.ended_ms) {
+            gaps.push(Duration::from_millis(started.saturating_sub(ended)));
+        }
     }
     let each = begin.elapsed() / (jobs + 1);
-    println!("{} jobs, one after the other: {each:.1?} each", jobs + 1);
+    println!("{} jobs, one after the other: {each:.1?} each, the job included", jobs + 1);
     Ok(gaps)
 }
 
