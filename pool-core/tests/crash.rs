@@ -6,8 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use pool_core::{
-    DriverContext, InstanceSet, InstanceSetLock, JobEnd, JobId, JobSpec, JobStatus, Outcome, OutputStream,
-    Phase, Pool, PoolConfig, PrivateKey, SshConfig, SshConnector, StartJob, Tags, driver,
+    DriverContext, InstanceSet, InstanceSetLock, JobEnd, JobId, JobSpec, JobStatus, LockError, Outcome,
+    OutputStream, Phase, Pool, PoolConfig, PrivateKey, SshConfig, SshConnector, StartJob, Tags, driver,
 };
 use std::{
     fs,
@@ -219,15 +219,41 @@ async fn pool(dir: &Path) -> (Pool, InstanceSetLock) {
 }
 
 async fn pool_of(dir: &Path, cloud: Arc<dyn InstanceSet>, config: PoolConfig) -> (Pool, InstanceSetLock) {
-    let lock = InstanceSetLock::acquire(dir, &config.instance_set).unwrap();
+    let lock = once_free(|| InstanceSetLock::acquire(dir, &config.instance_set)).await;
     let key = PrivateKey::from_file(dir.join("key")).unwrap();
     let pool = Pool::builder(config, cloud, SshConnector::new(SshConfig::new(key)));
     (pool.lock(&lock).start().unwrap(), lock)
 }
 
 async fn cloud(dir: &Path) -> Arc<dyn InstanceSet> {
+    let driver = driver("loopback").unwrap();
     let context = DriverContext { instance_set: "test".parse().unwrap(), state_dir: dir.join("loopback") };
-    driver("loopback").unwrap().open(serde_json::Value::Null, context).await.unwrap()
+    let begin = tokio::time::Instant::now();
+    loop {
+        match driver.open(serde_json::Value::Null, context.clone()).await {
+            Ok(cloud) => return cloud,
+            Err(error) if error.problem.contains("served by another") => not_yet_free(begin, &error).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn once_free(mut acquire: impl FnMut() -> Result<InstanceSetLock, LockError>) -> InstanceSetLock {
+    let begin = tokio::time::Instant::now();
+    loop {
+        match acquire() {
+            Ok(lock) => return lock,
+            Err(error @ LockError::Taken { .. }) => not_yet_free(begin, &error).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A process that the victim had forked and that had not begun its own program holds the victim's locks for a moment
+/// longer. There is no event to wait for.
+async fn not_yet_free(begin: tokio::time::Instant, error: &dyn std::error::Error) {
+    assert!(begin.elapsed() < PATIENCE, "{error}");
+    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 /// Also after a test that has failed, whose pool may still be there: then it ends with this program.
