@@ -251,7 +251,7 @@ async fn once_free(mut acquire: impl FnMut() -> Result<InstanceSetLock, LockErro
 
 /// A process that the victim had forked and that had not begun its own program holds the victim's locks for a moment
 /// longer. There is no event to wait for.
-async fn not_yet_free(begin: tokio::time::Instant, error: &dyn std::error::Error) {
+async fn not_yet_free(begin: tokio::time::Instant, error: &(dyn std::error::Error + Sync)) {
     assert!(begin.elapsed() < PATIENCE, "{error}");
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
