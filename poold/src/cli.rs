@@ -62,7 +62,7 @@ struct DemoArguments {
 }
 
 /// Parses the command line and does what it says.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -144,6 +144,11 @@ id! {
     JobId, "job id", "1 to 128 of A-Z a-z 0-9 . _ -, not starting with . or -",
     |text| is_plain(text, 128)
 }
+id! {
+    /// Jobs that belong together, for example those of one user: a scheduler may bound how many of them run at once.
+    JobGroup, "job group", "1 to 63 of A-Z a-z 0-9 . _ -, not starting with . or -",
+    |text| is_plain(text, 63)
+}
 
 /// Where an instance can be put: an EC2 subnet, a GCE zone, an Azure zone.
 ///

@@ -50,7 +50,7 @@ pub use executor::{
 };
 pub use host_key::{HostKey, HostKeyVerdict, HostVerifier, VerifyError};
 pub use ids::{
-    IdError, ImageId, InstanceId, InstanceSetId, InstanceTypeName, JobId, Placement, ProviderType,
+    IdError, ImageId, InstanceId, InstanceSetId, InstanceTypeName, JobGroup, JobId, Placement, ProviderType,
     QuotaGroup, RunId,
 };
 pub use instance::{Instance, Lifecycle, PriceChange, Privilege, RemoteUser};

@@ -1,0 +1,95 @@
+//! What went wrong, as clients are told.
+
+use crate::queue::QueueError;
+use pool_core::FieldProblem;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The kind of an error, by which a program can decide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorCode {
+    /// The request makes no sense. HTTP 400.
+    InvalidRequest,
+    /// A job cannot be taken as it is: its fields are named. HTTP 422.
+    InvalidJob,
+    /// No such job, instance, run or address. HTTP 404.
+    NotFound,
+    /// It cannot be done in this state. HTTP 409.
+    Conflict,
+    /// The queue's disk is full: nothing was changed. HTTP 507.
+    DiskFull,
+    /// The program is stopping: ask again later. HTTP 503.
+    Stopping,
+    /// Anything else. HTTP 500.
+    Internal,
+}
+
+/// The body of every answer that is an error.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: ServiceError,
+}
+
+/// Something that was asked for was not done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct ServiceError {
+    pub(crate) code: ErrorCode,
+    /// For people: what is wrong and what to do.
+    pub(crate) message: String,
+    /// Which fields, where it is about fields. Those of the nth job of a submission begin with `jobs[n]`, from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fields: Vec<BadField>,
+}
+
+/// A field and what is wrong with it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct BadField {
+    pub(crate) field: String,
+    pub(crate) problem: String,
+}
+
+impl ServiceError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), fields: Vec::new() }
+    }
+
+    /// About the fields of jobs.
+    pub(crate) fn invalid_jobs(problems: Vec<FieldProblem>) -> Self {
+        let fields = problems.into_iter().map(|p| BadField { field: p.field, problem: p.problem }).collect();
+        Self { code: ErrorCode::InvalidJob, message: "the submission was refused".to_owned(), fields }
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self::new(ErrorCode::Stopping, "poold is stopping: ask again when it runs")
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for BadField { field, problem } in &self.fields {
+            write!(f, "\n  {field}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+impl From<&QueueError> for ServiceError {
+    fn from(error: &QueueError) -> Self {
+        use std::error::Error as _;
+        let code = match error {
+            QueueError::DiskFull { .. } => ErrorCode::DiskFull,
+            _ => ErrorCode::Internal,
+        };
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            message.push_str(&format!(": {error}"));
+            source = error.source();
+        }
+        Self::new(code, message)
+    }
+}

@@ -1,0 +1,13 @@
+//! What the program says to its clients and they to it: JSON over HTTP.
+
+mod error;
+pub(crate) mod routes;
+mod service;
+mod shapes;
+
+pub(crate) use error::{ErrorBody, ErrorCode, ServiceError};
+pub(crate) use service::{InstanceAction, OutputPiece, OutputRead, Service};
+pub(crate) use shapes::{
+    Explanation, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest, PoolStatus, PriorityRequest,
+    Submission, Submitted,
+};

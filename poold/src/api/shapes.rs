@@ -1,0 +1,225 @@
+//! The JSON that goes over the API. Fields are only ever added.
+
+use crate::job::{Finish, HistoryEntry, Job, JobRequest, JobState, Moment, OutputKept};
+use pool_core::{InstanceId, InstanceTypeName, JobGroup, JobId, Resources};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Jobs to be queued: all or none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Submission {
+    /// Chosen by the client (1 to 64 printable characters): asking again with the same one makes no second submission,
+    /// and answers with the first one's ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+    pub(crate) jobs: Vec<JobRequest>,
+}
+
+/// What was queued, durably, in the order of the submission.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Submitted {
+    pub(crate) ids: Vec<JobId>,
+}
+
+/// Which jobs to show: the newest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobQuery {
+    /// States with commas between; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<JobGroup>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// `key=value`, with commas between: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// Only jobs that were submitted before the one with this number: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<u64>,
+    /// At most so many, 1 to 1000. Default: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// A page of jobs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct JobPage {
+    pub(crate) jobs: Vec<JobRow>,
+    /// Where the next page begins; none: this was the last.
+    pub(crate) next: Option<u64>,
+}
+
+/// One job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct JobRow {
+    pub(crate) id: JobId,
+    pub(crate) number: u64,
+    pub(crate) name: Option<String>,
+    pub(crate) group: Option<JobGroup>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) state: JobState,
+    /// When complete and not ended by a signal. 127: it could not be started.
+    pub(crate) exit_code: Option<i32>,
+    /// The name, without `SIG`, of the signal that ended it, when complete.
+    pub(crate) signal: Option<String>,
+    /// Why it was cancelled or could not be started, or what it is being ended for.
+    pub(crate) reason: Option<String>,
+    pub(crate) priority: u32,
+    pub(crate) command: Vec<String>,
+    pub(crate) resources: Resources,
+    pub(crate) preemptible: bool,
+    /// Attempts used: runs, but for those that never started or were preempted.
+    pub(crate) attempts: u32,
+    pub(crate) runs: u32,
+    pub(crate) preemptions: u32,
+    /// Where its present or last run is or was.
+    pub(crate) instance: Option<InstanceId>,
+    pub(crate) instance_type: Option<InstanceTypeName>,
+    pub(crate) submitted_at: Moment,
+    /// When its present or last run was given to a worker.
+    pub(crate) locked_at: Option<Moment>,
+    pub(crate) started_at: Option<Moment>,
+    pub(crate) ended_at: Option<Moment>,
+    pub(crate) output: OutputKept,
+    pub(crate) stdout_size: u64,
+    pub(crate) stderr_size: u64,
+    pub(crate) peak_memory: Option<u64>,
+    pub(crate) cpu_time_ms: Option<u64>,
+}
+
+impl From<&Job> for JobRow {
+    fn from(job: &Job) -> Self {
+        let (request, record) = (&job.request, &job.record);
+        let (mut exit_code, mut signal, mut reason) = (None, None, record.cancel.clone());
+        match &record.finish {
+            Some(Finish::Exited { code }) => exit_code = Some(*code),
+            Some(Finish::Signaled { signal: name }) => signal = Some(name.clone()),
+            Some(Finish::NotStarted { reason: why }) => {
+                exit_code = Some(127);
+                reason = Some(why.clone());
+            }
+            Some(Finish::Cancelled { reason: why }) => reason = Some(why.clone()),
+            None => {}
+        }
+        Self {
+            id: job.id.clone(),
+            number: job.number,
+            name: request.name.clone(),
+            group: request.group.clone(),
+            labels: request.labels.clone(),
+            state: record.state,
+            exit_code,
+            signal,
+            reason,
+            priority: record.priority,
+            command: request.command.clone(),
+            resources: request.resources(),
+            preemptible: request.preemptible,
+            attempts: record.attempts,
+            runs: record.runs,
+            preemptions: record.preemptions,
+            instance: record.worker.as_ref().map(|worker| worker.instance.clone()),
+            instance_type: record.worker.as_ref().map(|worker| worker.instance_type.clone()),
+            submitted_at: job.submitted,
+            locked_at: record.locked,
+            started_at: record.started,
+            ended_at: record.ended,
+            output: record.output,
+            stdout_size: record.stdout_size,
+            stderr_size: record.stderr_size,
+            peak_memory: record.peak_memory,
+            cpu_time_ms: record.cpu_time_ms,
+        }
+    }
+}
+
+/// One job with its history.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct JobDetail {
+    #[serde(flatten)]
+    pub(crate) job: JobRow,
+    pub(crate) history: Vec<HistoryEntry>,
+}
+
+/// Why a job waits, or what else becomes of it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Explanation {
+    pub(crate) job: JobRow,
+    /// The kind of the reason, for programs: `at_quota`, `no_capacity`, `booting`, `running`, …
+    pub(crate) reason: String,
+    /// The same for people.
+    pub(crate) text: String,
+    /// What would let it run, for people; none where nothing needs to be done.
+    pub(crate) remedy: Option<String>,
+    /// How many jobs are before it in the queue; none if it does not wait.
+    pub(crate) ahead: Option<u64>,
+    pub(crate) history: Vec<HistoryEntry>,
+}
+
+/// One instance, or one that is being created.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct InstanceRow {
+    /// None while it is being created.
+    pub(crate) id: Option<InstanceId>,
+    pub(crate) instance_type: InstanceTypeName,
+    pub(crate) provider_type: String,
+    pub(crate) placement: String,
+    pub(crate) address: Option<String>,
+    /// `creating`, `unknown`, `booting`, `idle`, `running`, `shutdown`.
+    pub(crate) worker_state: String,
+    /// `run`, `hold`, `drain`.
+    pub(crate) idle_behavior: String,
+    pub(crate) running_jobs: Vec<JobId>,
+    pub(crate) last_job: Option<JobId>,
+    /// For an hour, in currency units; none for a type that is no longer configured.
+    pub(crate) price: Option<f64>,
+    /// Why it is being destroyed, or says that it is broken.
+    pub(crate) reason: Option<String>,
+    pub(crate) created_at: Option<Moment>,
+    /// Seconds since it had a job last, or since it got ready.
+    pub(crate) idle_seconds: Option<f64>,
+    /// What its jobs have reserved.
+    pub(crate) reserved: Resources,
+}
+
+/// All in short.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct PoolStatus {
+    pub(crate) release: String,
+    pub(crate) pid: u32,
+    pub(crate) instance_set: String,
+    pub(crate) driver: String,
+    pub(crate) started_at: Moment,
+    /// Whether the instances have been listed once.
+    pub(crate) loaded: bool,
+    /// Jobs by state.
+    pub(crate) jobs: BTreeMap<JobState, u64>,
+    /// Instances by worker state.
+    pub(crate) instances: BTreeMap<String, u64>,
+    /// Of all instances, for an hour, in currency units.
+    pub(crate) price_per_hour: f64,
+    /// No more instances may be asked for now.
+    pub(crate) at_quota: bool,
+    /// Types without capacity now.
+    pub(crate) at_capacity: Vec<InstanceTypeName>,
+    /// What hinders it now, for people: a full disk, calls to the cloud that fail.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Why a job or an instance is to be ended.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KillRequest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+/// A job's new priority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PriorityRequest {
+    pub(crate) priority: u32,
+}
