@@ -1,7 +1,7 @@
 //! What an operator configures, and what is wrong with it.
 
 use config::{Config, File, FileFormat};
-use pool_api::{Capabilities, ImageId, InstanceSetId, InstanceType};
+use pool_api::{Capabilities, ImageId, InstanceSetId, InstanceType, Tags};
 use pool_state::{Settings, TagNames};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt, path::Path, time::Duration};
@@ -235,6 +235,12 @@ where
 }
 
 impl PoolConfig {
+    /// The tags by which this pool's instances are told from all others: to list them without a pool.
+    pub fn instance_tags(&self) -> Tags {
+        let name = TagNames::new(&self.tag_prefix).instance_set;
+        [(name, self.instance_set.as_str())].into_iter().collect()
+    }
+
     /// A configuration with nothing but what has no default.
     pub fn new(instance_set: InstanceSetId, instance_types: Vec<InstanceType>) -> Self {
         let settings = Settings::default();

@@ -143,7 +143,7 @@ impl PoolBuilder {
             runner.check(instance_type.architecture)?;
         }
         let metrics = Arc::new(Metrics::new(&registry, config.instance_set.as_str(), &names)?);
-        let tag_names = TagNames::new(&config.tag_prefix);
+        let tags = config.instance_tags();
         let setup = PoolSetup {
             instance_set: config.instance_set.clone(),
             settings: config.settings(),
@@ -154,9 +154,8 @@ impl PoolBuilder {
                 .collect(),
             placements,
             capabilities: instance_set.capabilities(),
-            tag_names: tag_names.clone(),
+            tag_names: TagNames::new(&config.tag_prefix),
         };
-        let tags = [(tag_names.instance_set, config.instance_set.as_str())].into_iter().collect();
         let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone());
         let interval = config.metrics_interval;
         let state = PoolState::new(setup, Time::ZERO);

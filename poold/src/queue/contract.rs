@@ -1,7 +1,7 @@
 //! What the dispatcher asks of a queue, whatever keeps it.
 
 use crate::job::{HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag, Record};
-use pool_core::{InstanceSetId, JobGroup};
+use pool_core::JobGroup;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Where jobs are kept. Called inline by one owner, the dispatcher.
@@ -18,11 +18,12 @@ pub(crate) trait Queue: Send {
     /// The number that the next new job gets.
     fn next_number(&self) -> u64;
 
-    /// Whose instances the jobs run on that are locked or running; none while none was ever set.
-    fn instance_set(&self) -> Result<Option<InstanceSetId>, QueueError>;
+    /// The driver and instance set that the jobs run on that are locked or running, as one text; none while none was
+    /// ever set.
+    fn cloud(&self) -> Result<Option<String>, QueueError>;
 
-    /// Binds the queue to an instance set.
-    fn set_instance_set(&mut self, set: &InstanceSetId) -> Result<(), QueueError>;
+    /// Binds the queue to a driver and instance set. Durable when it returns.
+    fn bind_to_cloud(&mut self, cloud: &str) -> Result<(), QueueError>;
 
     /// Every job that is not final, by number.
     fn unfinished(&self) -> Result<Vec<Job>, QueueError>;
