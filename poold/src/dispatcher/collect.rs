@@ -1,0 +1,123 @@
+//! Fetching a run's output from its worker into the state directory.
+
+use super::{
+    outputs::{OutputStore, OutputWriter},
+    tail::Tail,
+};
+use pool_core::{JobId, OutputStream, Pool, ReadError};
+use std::{io, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// The output of a run that is not over by then is fetched as it comes, so that it is not lost with its worker. Most
+/// jobs are shorter and need no more than one read of each stream.
+const FETCH_AFTER: Duration = Duration::from_secs(1);
+/// First pause before a read is tried again that failed; doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Which run's output is fetched, and where to.
+#[derive(Clone, Debug)]
+pub(crate) struct Collect {
+    pub(crate) pool: Pool,
+    pub(crate) outputs: OutputStore,
+    pub(crate) number: u64,
+    pub(crate) id: JobId,
+    pub(crate) run: u32,
+    pub(crate) tail: Tail,
+    /// The run is over: there is nothing to wait for.
+    pub(crate) over: bool,
+}
+
+/// What was stored of a run's output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Collected {
+    pub(crate) number: u64,
+    pub(crate) run: u32,
+    pub(crate) stdout: u64,
+    pub(crate) stderr: u64,
+    /// All that the runner had; else its worker was lost on the way.
+    pub(crate) complete: bool,
+}
+
+/// Why a stream could not be stored (yet).
+#[derive(Debug, thiserror::Error)]
+enum StoreError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{0}")]
+    Write(#[from] io::Error),
+}
+
+impl Collect {
+    /// Fetches until all is stored and durable, or the worker is gone. A full disk, or a worker that cannot be reached,
+    /// is waited for.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time: what is stored stays, and another one begins anew.
+    pub(crate) async fn run(self) -> Collected {
+        if !self.over {
+            // Cancel safety: both lose nothing that matters when dropped.
+            tokio::select! {
+                () = self.tail.wanted() => {}
+                () = sleep(FETCH_AFTER) => {}
+                _ = self.pool.wait_for_job(&self.id) => {}
+            }
+        }
+        let (stdout, stderr) =
+            tokio::join!(self.stream(OutputStream::Stdout), self.stream(OutputStream::Stderr));
+        let complete = stdout.is_some() && stderr.is_some();
+        let stored = |size: Option<u64>, stream| {
+            size.unwrap_or_else(|| self.outputs.size(self.number, self.run, stream))
+        };
+        Collected {
+            number: self.number,
+            run: self.run,
+            stdout: stored(stdout, OutputStream::Stdout),
+            stderr: stored(stderr, OutputStream::Stderr),
+            complete,
+        }
+    }
+
+    /// The size of what was stored; none when the worker is gone before all was.
+    async fn stream(&self, stream: OutputStream) -> Option<u64> {
+        let mut writer = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let before = writer.as_ref().map_or(0, OutputWriter::written);
+            match self.fetch(stream, &mut writer).await {
+                Ok(size) => return Some(size),
+                Err(StoreError::Read(ReadError::Gone | ReadError::Refused(_) | ReadError::Stopped)) => {
+                    return None;
+                }
+                Err(error) => {
+                    tracing::warn!(job = %self.id, %stream, %error, "output could not be stored: trying again");
+                }
+            }
+            if writer.as_ref().map_or(0, OutputWriter::written) > before {
+                pause = FIRST_PAUSE;
+            }
+            // Ends early when there is news of the job: its worker may be back, or gone.
+            let mut changes = self.pool.subscribe();
+            drop(timeout(pause, changes.changed()).await);
+            sleep(FIRST_PAUSE).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn fetch(&self, stream: OutputStream, writer: &mut Option<OutputWriter>) -> Result<u64, StoreError> {
+        let writer = match writer {
+            Some(writer) => writer,
+            None => writer.insert(OutputWriter::open(self.outputs.file(self.number, self.run, stream))?),
+        };
+        loop {
+            let chunk = self.pool.read_output(&self.id, stream, writer.written(), true).await?;
+            if !chunk.data.is_empty() {
+                writer.append(&chunk.data)?;
+                self.tail.moved();
+            }
+            if chunk.last {
+                return Ok(writer.finish()?);
+            }
+        }
+    }
+}

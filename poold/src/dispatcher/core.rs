@@ -1,0 +1,263 @@
+//! The dispatcher's loop: looks at what has happened, decides, makes it durable, acts.
+
+use super::{
+    asked::{Asked, Reply},
+    board::Board,
+    collect::Collected,
+    outputs::OutputStore,
+    settings::DispatchSettings,
+    start::Start,
+    tail::Tail,
+};
+use crate::{
+    api::{JobRow, ServiceError},
+    job::{Moment, QueueTag},
+    queue::{Queue, QueueError},
+};
+use pool_core::{InstanceId, JobId, Notice, Plan, Pool};
+use prometheus::{IntGaugeVec, Opts, Registry};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    time::Duration,
+};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+/// From a commit that failed to the next attempt.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+/// How many questions are taken into one pass.
+const QUESTIONS_A_PASS: usize = 256;
+/// A pass that takes less is not worth a pause.
+const SHORT_PASS: Duration = Duration::from_millis(2);
+
+/// Why the dispatcher ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DispatchError {
+    #[error("the queue cannot be read")]
+    Queue(#[from] QueueError),
+    #[error("the metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+    #[error(
+        "another program has taken the instances over (epoch {epoch}): this one has stopped and touched nothing since. \
+         Let only one program use an instance set"
+    )]
+    Superseded { epoch: u64 },
+}
+
+/// What is done once the pass is durable.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    pub(super) forget: Vec<JobId>,
+    pub(super) kill: Vec<(JobId, String)>,
+    pub(super) starts: Vec<Start>,
+    pub(super) shutdowns: Vec<InstanceId>,
+    pub(super) creates: Vec<pool_core::InstanceTypeName>,
+}
+
+/// Somebody who waits until a job is final.
+pub(super) type Waiter = oneshot::Sender<Result<JobRow, ServiceError>>;
+
+/// The loop and what it knows. The one owner of the queue.
+pub(crate) struct Dispatcher {
+    pub(super) pool: Pool,
+    pub(super) queue: Box<dyn Queue>,
+    pub(super) tag: QueueTag,
+    pub(super) settings: DispatchSettings,
+    pub(super) board: Board,
+    pub(super) outputs: OutputStore,
+    pub(super) plan: Plan,
+    pub(super) after: After,
+    pub(super) replies: Vec<Reply>,
+    pub(super) waiters: HashMap<u64, Vec<Waiter>>,
+    pub(super) tails: HashMap<u64, Tail>,
+    pub(super) collecting: JoinSet<Collected>,
+    /// Which run of a job is being collected.
+    pub(super) collectors: HashMap<u64, (u32, AbortHandle)>,
+    pub(super) collected: HashMap<u64, Collected>,
+    /// Jobs that the pool did not take in the last pass, and why.
+    pub(super) refused: BTreeMap<u64, String>,
+    /// Jobs that their workers refused: when each may be planned for again.
+    pub(super) deferred: BTreeMap<(Instant, u64), ()>,
+    pub(super) prune_at: Instant,
+    pub(super) started_at: Moment,
+    /// Why the last commit failed; none while commits succeed.
+    pub(super) commit_problem: Option<String>,
+    /// Why the last call to the cloud of each kind failed.
+    pub(super) call_problems: BTreeMap<String, String>,
+    notices: broadcast::Receiver<Notice>,
+    retry_at: Option<Instant>,
+    job_counts: IntGaugeVec,
+}
+
+impl Dispatcher {
+    /// Takes up what the queue holds.
+    ///
+    /// # Errors
+    /// [`DispatchError`].
+    pub(crate) fn new(
+        pool: Pool,
+        queue: Box<dyn Queue>,
+        outputs: OutputStore,
+        settings: DispatchSettings,
+        registry: &Registry,
+    ) -> Result<Self, DispatchError> {
+        let job_counts = IntGaugeVec::new(Opts::new("poold_jobs", "Jobs in the queue, by state."), &["state"])?;
+        registry.register(Box::new(job_counts.clone()))?;
+        let mut board = Board::new(settings.limits, queue.next_number());
+        for job in queue.unfinished()? {
+            let on_demand = super::start::fits_on_demand(&settings.instance_types, &job.request);
+            board.load(&job, on_demand);
+        }
+        Ok(Self {
+            notices: pool.notices(),
+            tag: queue.tag().clone(),
+            board,
+            pool,
+            queue,
+            settings,
+            outputs,
+            plan: Plan::default(),
+            after: After::default(),
+            replies: Vec::new(),
+            waiters: HashMap::new(),
+            tails: HashMap::new(),
+            collecting: JoinSet::new(),
+            collectors: HashMap::new(),
+            collected: HashMap::new(),
+            refused: BTreeMap::new(),
+            deferred: BTreeMap::new(),
+            prune_at: Instant::now(),
+            started_at: Moment::now(),
+            commit_problem: None,
+            call_problems: BTreeMap::new(),
+            retry_at: None,
+            job_counts,
+        })
+    }
+
+    /// Works until `stop` ends. Jobs and instances go on then, and the next dispatcher takes them up.
+    ///
+    /// # Errors
+    /// [`DispatchError::Superseded`] when another program has taken the instances over.
+    pub(crate) async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<Asked>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), DispatchError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut changes = self.pool.subscribe();
+        let mut questions = Vec::new();
+        loop {
+            if let Some(epoch) = self.pool.superseded() {
+                return Err(DispatchError::Superseded { epoch });
+            }
+            let began = Instant::now();
+            let needed = self.answer(&mut questions);
+            if needed {
+                self.pass();
+            }
+            let took = began.elapsed();
+            let wake = self.next_wake();
+            // A large pool changes all the time: half of the time is enough to follow it.
+            let pause = if took < SHORT_PASS || self.retry_at.is_some() { began } else { Instant::now() + took };
+            // Cancel safety: receives, joins and timers lose nothing when dropped; `stop` is kept.
+            tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                () = sleep_until(pause), if pause > began => {}
+            }
+            tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                _ = asked.recv_many(&mut questions, QUESTIONS_A_PASS) => {}
+                () = changes.changed() => questions.push(Asked::Look),
+                Some(collected) = self.collecting.join_next() => {
+                    self.take_in_collected(collected);
+                    questions.push(Asked::Look);
+                }
+                notice = self.notices.recv() => self.note(notice),
+                () = sleep_until(wake) => questions.push(Asked::Look),
+            }
+        }
+    }
+
+    /// One pass: all changes of it are committed at once, and acted on only then.
+    fn pass(&mut self) {
+        let now = Moment::now();
+        self.after = After::default();
+        self.take_in_pool(now);
+        self.end_deferrals();
+        self.make_plan(now);
+        let finished = if self.board.changes().is_empty() {
+            Vec::new()
+        } else {
+            match self.queue.commit(self.board.changes()) {
+                Ok(()) => {
+                    self.commit_problem = None;
+                    self.board.committed()
+                }
+                Err(error) => return self.roll_back(&error),
+            }
+        };
+        self.retry_at = None;
+        for job in finished {
+            self.has_finished(&job);
+        }
+        self.act();
+        for reply in std::mem::take(&mut self.replies) {
+            reply(Ok(&*self.queue));
+        }
+        self.prune_if_due(now);
+    }
+
+    /// Nothing of the pass has happened. What the pool has to say will be said again.
+    fn roll_back(&mut self, error: &QueueError) {
+        let shown = ServiceError::from(error);
+        tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
+        self.board.roll_back();
+        self.after = After::default();
+        for reply in std::mem::take(&mut self.replies) {
+            reply(Err(shown.clone()));
+        }
+        self.commit_problem = Some(shown.message);
+        self.retry_at = Some(Instant::now() + COMMIT_AGAIN);
+    }
+
+    fn next_wake(&self) -> Instant {
+        let deferred = self.deferred.keys().next().map(|(at, _)| *at);
+        // A refusal of the pool's is looked at at once.
+        let refused = (!self.refused.is_empty() && self.retry_at.is_none()).then(Instant::now);
+        [deferred, self.retry_at, refused].into_iter().flatten().fold(self.prune_at, Instant::min)
+    }
+
+    /// Brings the numbers of jobs by state up to date.
+    pub(super) fn update_gauges(&self) {
+        if let Ok(counts) = self.queue.counts() {
+            for state in crate::job::JobState::ALL {
+                let count = counts.get(&state).copied().unwrap_or(0);
+                self.job_counts
+                    .with_label_values(&[state.as_str()])
+                    .set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    fn note(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
+        match notice {
+            Ok(notice) => {
+                if let Some((kind, problem)) = super::rows::problem(&notice) {
+                    self.call_problems.insert(kind, problem);
+                }
+                super::rows::log(&notice);
+            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "notices were missed");
+            }
+            Err(broadcast::error::RecvError::Closed) => {}
+        }
+    }
+}

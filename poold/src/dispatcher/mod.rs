@@ -1,0 +1,20 @@
+//! The dispatcher: gives the queue's jobs to the pool's workers, and survives everything on the way.
+
+mod asked;
+mod board;
+mod collect;
+mod core;
+mod explain;
+mod handle;
+mod observe;
+mod outputs;
+mod prune;
+mod rows;
+mod settings;
+mod start;
+mod tail;
+
+pub(crate) use self::core::{DispatchError, Dispatcher};
+pub(crate) use handle::Handle;
+pub(crate) use outputs::OutputStore;
+pub(crate) use settings::DispatchSettings;

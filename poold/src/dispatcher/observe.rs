@@ -1,0 +1,239 @@
+//! Taking in what the pool says of jobs.
+
+use super::{
+    board::Setback,
+    collect::{Collect, Collected},
+    core::Dispatcher,
+    tail::Tail,
+};
+use crate::job::{Finish, JobState, Moment, OutputKept};
+use pool_core::{
+    InstanceId, InstanceView, JobEnd, JobId, JobStatus, Outcome, OutputStream, Phase, RunEnd, RunId, Time,
+};
+use std::collections::BTreeMap;
+use tokio::{task::JoinError, time::Instant};
+
+/// First pause before a job is planned for again that its worker refused; doubles.
+const FIRST_DEFERRAL: std::time::Duration = std::time::Duration::from_millis(250);
+const LONGEST_DEFERRAL: std::time::Duration = std::time::Duration::from_secs(30);
+
+impl Dispatcher {
+    /// Compares what the pool knows with what the queue says. Says the same again when it is called again.
+    pub(super) fn take_in_pool(&mut self, now: Moment) {
+        let known = self.pool.running();
+        for (id, status) in &known {
+            self.take_in(now, id, status);
+        }
+        self.judge_absent(now, &known);
+        let ending = self.board.ending().map(|job| (job.id.clone(), job.record.cancel.clone().unwrap_or_default()));
+        self.after.kill.extend(ending);
+    }
+
+    fn take_in(&mut self, now: Moment, id: &JobId, status: &JobStatus) {
+        let (JobStatus::Preparing { run, .. } | JobStatus::Running { run, .. } | JobStatus::Ended { run, .. }) = status;
+        let number = self.tag.number(id);
+        let job = number.and_then(|number| self.board.get(number));
+        let ours = job.filter(|job| job.is_active() && job.run() == run.attempt).map(|job| job.number);
+        let Some(number) = ours else {
+            return self.take_in_stranger(id, run, status, job.is_some());
+        };
+        match status {
+            JobStatus::Preparing { .. } => {}
+            JobStatus::Running { .. } => {
+                self.confirm(now, number);
+                self.collect(number, false);
+            }
+            JobStatus::Ended { end, .. } => match end {
+                JobEnd::Finished(end) => self.take_in_end(now, number, end),
+                JobEnd::NotStarted { reason } => {
+                    self.set_back(now, number, &Setback::NotStarted { reason: reason.clone() });
+                    self.after.forget.push(id.clone());
+                }
+                JobEnd::Denied => {
+                    self.set_back(now, number, &Setback::Denied);
+                    self.after.forget.push(id.clone());
+                }
+                JobEnd::WorkerGone => {
+                    self.set_back(now, number, &Setback::WorkerGone);
+                    self.after.forget.push(id.clone());
+                }
+            },
+        }
+    }
+
+    /// A run that no job of the queue has: it is final, was queued again, or is of another queue.
+    fn take_in_stranger(&mut self, id: &JobId, run: &RunId, status: &JobStatus, queued_again: bool) {
+        match status {
+            JobStatus::Ended { .. } => self.after.forget.push(id.clone()),
+            JobStatus::Preparing { instance, .. } | JobStatus::Running { instance, .. } => {
+                let reason = if queued_again { "it was queued again" } else { "it is not in the queue" };
+                tracing::warn!(%run, %instance, reason, "ending a run that should not be");
+                self.after.kill.push((id.clone(), reason.to_owned()));
+            }
+        }
+    }
+
+    /// Its worker has it.
+    fn confirm(&mut self, now: Moment, number: u64) {
+        if self.board.get(number).is_some_and(|job| job.record.state == JobState::Locked) {
+            self.board.started(now, number);
+            if let Some(tail) = self.tails.get(&number) {
+                tail.moved();
+            }
+        }
+    }
+
+    fn take_in_end(&mut self, now: Moment, number: u64, end: &RunEnd) {
+        self.confirm(now, number);
+        let Some(job) = self.board.get(number) else { return };
+        let (run, id) = (job.run(), job.id.clone());
+        let nothing = end.stdout.kept == 0 && end.stderr.kept == 0;
+        let collected = if nothing {
+            Some(Collected { number, run, stdout: 0, stderr: 0, complete: true })
+        } else {
+            self.collected.get(&number).copied().filter(|collected| collected.run == run)
+        };
+        // Its output first: only then is it final.
+        let Some(collected) = collected else { return self.collect(number, true) };
+        let cancel = job.record.cancel.clone();
+        let took = end.started_ms.map(|started| end.ended_ms.saturating_sub(started));
+        self.board.note(now, number, |record| {
+            // By this machine's clock: those of workers may be anything.
+            record.ended = Some(now);
+            record.started = took.map(|took| Moment(now.0.saturating_sub(took)));
+            record.output = if collected.complete { OutputKept::Complete } else { OutputKept::Incomplete };
+            (record.stdout_size, record.stderr_size) = (collected.stdout, collected.stderr);
+            (record.peak_memory, record.cpu_time_ms) = (end.peak_memory, end.cpu_time_ms);
+        });
+        match finish(end, cancel) {
+            Some(finish) => self.board.finish(now, number, finish),
+            None => self.board.set_back(now, number, &Setback::EndUnknown),
+        }
+        self.after.forget.push(id);
+    }
+
+    /// Sees to it that a run's output is being fetched.
+    fn collect(&mut self, number: u64, over: bool) {
+        let Some(job) = self.board.get(number) else { return };
+        let run = job.run();
+        if self.collectors.get(&number).is_some_and(|(collected, _)| *collected == run) {
+            return;
+        }
+        let tail = self.tails.entry(number).or_insert_with(Tail::new).clone();
+        let collect = Collect {
+            pool: self.pool.clone(),
+            outputs: self.outputs.clone(),
+            number,
+            id: job.id.clone(),
+            run,
+            tail,
+            over,
+        };
+        let handle = self.collecting.spawn(collect.run());
+        if let Some((_, earlier)) = self.collectors.insert(number, (run, handle)) {
+            earlier.abort();
+        }
+    }
+
+    pub(super) fn take_in_collected(&mut self, collected: Result<Collected, JoinError>) {
+        match collected {
+            Ok(collected) => {
+                self.collected.insert(collected.number, collected);
+            }
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Jobs that have a worker by the queue, and none by the pool. They were given to it by an earlier process, or the
+    /// pool has just refused them.
+    fn judge_absent(&mut self, now: Moment, known: &BTreeMap<JobId, JobStatus>) {
+        let absent: Vec<u64> =
+            self.board.active().filter(|job| !known.contains_key(&job.id)).map(|job| job.number).collect();
+        if absent.is_empty() {
+            self.refused.clear();
+            return;
+        }
+        let listed = self.pool.view().listed;
+        let settled = listed.is_some_and(|listed| listed >= Time::ZERO + self.settings.list_settle_time);
+        let views = self.pool.instances();
+        let workers: BTreeMap<&InstanceId, &InstanceView> =
+            views.iter().filter_map(|view| Some((view.id.as_ref()?, view))).collect();
+        for number in absent {
+            let Some(job) = self.board.get(number) else { continue };
+            let worker = job.record.worker.as_ref().and_then(|worker| workers.get(&worker.instance));
+            let locked = job.record.state == JobState::Locked;
+            let refused = self.refused.get(&number).cloned();
+            let setback = match (refused, worker.map(|worker| worker.phase)) {
+                (Some(reason), _) => Setback::NotStarted { reason },
+                // p52: a worker is ready only once its runs are known.
+                (None, Some(Some(Phase::Idle | Phase::Running))) if locked => {
+                    Setback::NotStarted { reason: "the worker does not know of it".to_owned() }
+                }
+                (None, Some(Some(Phase::Idle | Phase::Running))) => Setback::Denied,
+                // It may run there: only the worker's answer, or its disappearance, tells.
+                (None, Some(_)) => continue,
+                (None, None) if settled => Setback::WorkerGone,
+                (None, None) => continue,
+            };
+            self.set_back(now, number, &setback);
+        }
+        self.refused.clear();
+    }
+
+    fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
+        let Some(job) = self.board.get(number) else { return };
+        let (run, refusals) = (job.run(), job.refusals);
+        if let Some((_, collector)) = self.collectors.remove(&number) {
+            collector.abort();
+        }
+        self.collected.remove(&number);
+        if !matches!(setback, Setback::NotStarted { .. }) {
+            let stdout = self.outputs.size(number, run, OutputStream::Stdout);
+            let stderr = self.outputs.size(number, run, OutputStream::Stderr);
+            self.board.note(now, number, |record| {
+                record.output = OutputKept::Incomplete;
+                (record.stdout_size, record.stderr_size) = (stdout, stderr);
+            });
+        }
+        self.board.set_back(now, number, setback);
+        if matches!(setback, Setback::NotStarted { .. }) {
+            let pause = FIRST_DEFERRAL.saturating_mul(1 << refusals.min(10)).min(LONGEST_DEFERRAL);
+            self.deferred.insert((Instant::now() + pause, number), ());
+        }
+        if let Some(tail) = self.tails.get(&number) {
+            tail.moved();
+        }
+    }
+
+    /// Jobs that were refused a while ago are planned for again.
+    pub(super) fn end_deferrals(&mut self) {
+        let now = Instant::now();
+        while let Some(entry) = self.deferred.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((_, number), ()) = entry.remove_entry();
+            self.board.end_deferral(number);
+        }
+    }
+}
+
+/// What a run's end makes of its job; none when nobody can tell.
+fn finish(end: &RunEnd, cancel: Option<String>) -> Option<Finish> {
+    if let Some(reason) = &end.killed {
+        return Some(Finish::Cancelled { reason: reason.clone() });
+    }
+    Some(match &end.outcome {
+        Outcome::Exited { code } => Finish::Exited { code: *code },
+        Outcome::Signaled { signal } => match cancel {
+            // The one who was killing it was killed before it could say so.
+            Some(reason) => Finish::Cancelled { reason },
+            None => Finish::Signaled { signal: signal.clone() },
+        },
+        Outcome::NotStarted { reason } => Finish::NotStarted { reason: reason.clone() },
+        Outcome::OutputFailed { reason } => {
+            Finish::Cancelled { reason: format!("its output could not be written on the worker: {reason}") }
+        }
+        Outcome::Unknown => return cancel.map(|reason| Finish::Cancelled { reason }),
+    })
+}

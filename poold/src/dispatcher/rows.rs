@@ -1,0 +1,98 @@
+//! Instances and the whole, as the API shows them.
+
+use super::core::Dispatcher;
+use crate::{
+    api::{InstanceRow, PoolStatus, ServiceError},
+    job::Moment,
+};
+use pool_core::{InstanceView, Notice, Time};
+use std::collections::BTreeMap;
+
+/// One instance. `now` is the pool's time.
+pub(super) fn instance_row(view: InstanceView, now: Time) -> InstanceRow {
+    let worker_state = state(&view);
+    let idle = worker_state == "idle";
+    let reason = view.shutdown.as_ref().map(ToString::to_string).or(view.broken);
+    InstanceRow {
+        id: view.id,
+        instance_type: view.instance_type,
+        provider_type: view.provider_type.to_string(),
+        placement: view.placement.to_string(),
+        address: view.address,
+        worker_state,
+        idle_behavior: view.idle_behavior.to_string(),
+        running_jobs: view.running_jobs,
+        last_job: view.last_job,
+        price: view.price.map(|price| price.as_f64()),
+        reason,
+        created_at: view.created.map(Moment::from),
+        idle_seconds: idle.then(|| now.since(view.last_busy).as_secs_f64()),
+        reserved: view.reserved,
+    }
+}
+
+fn state(view: &InstanceView) -> String {
+    view.phase.map_or_else(|| "creating".to_owned(), |phase| phase.to_string())
+}
+
+impl Dispatcher {
+    pub(super) fn status(&self) -> Result<PoolStatus, ServiceError> {
+        let views = self.pool.instances();
+        let mut instances = BTreeMap::new();
+        for view in &views {
+            *instances.entry(state(view)).or_default() += 1;
+        }
+        let view = self.pool.view();
+        let mut problems: Vec<String> = self.commit_problem.iter().cloned().collect();
+        problems.extend(self.call_problems.iter().map(|(kind, problem)| format!("{kind}: {problem}")));
+        Ok(PoolStatus {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            instance_set: self.settings.instance_set.clone(),
+            driver: self.settings.driver.clone(),
+            started_at: self.started_at,
+            loaded: view.loaded,
+            jobs: self.queue.counts().map_err(|error| ServiceError::from(&error))?,
+            instances,
+            price_per_hour: views.iter().filter_map(|view| view.price).map(|price| price.as_f64()).sum(),
+            at_quota: view.at_quota,
+            at_capacity: view
+                .types
+                .iter()
+                .filter(|of| of.at_capacity)
+                .map(|of| of.instance_type.name.clone())
+                .collect(),
+            problems,
+        })
+    }
+}
+
+/// What a notice says that an operator should know for longer than a line in a log: what it is about, and what.
+pub(super) fn problem(notice: &Notice) -> Option<(String, String)> {
+    match notice {
+        Notice::CallFailed { kind, failure } => Some((kind.to_string(), failure.message.clone())),
+        Notice::LeftAlone { instance, why } => {
+            Some((format!("instance {instance}"), format!("left alone: {why}")))
+        }
+        _ => None,
+    }
+}
+
+/// One line of the log for each notice.
+pub(super) fn log(notice: &Notice) {
+    match notice {
+        Notice::Appeared { instance, created_here } => tracing::info!(%instance, created_here, "instance appeared"),
+        Notice::Ready { instance } => tracing::info!(%instance, "instance ready"),
+        Notice::Shutdown { instance, reason } => tracing::info!(%instance, %reason, "instance is being destroyed"),
+        Notice::Gone { instance } => tracing::info!(%instance, "instance gone"),
+        Notice::Broken { instance, reason } => tracing::warn!(%instance, reason, "instance says that it is broken"),
+        Notice::CallFailed { kind, failure } => tracing::warn!(call = %kind, error = %failure.message, "call failed"),
+        Notice::LeftAlone { instance, why } => tracing::warn!(%instance, %why, "instance left alone"),
+        Notice::RateLimited { kind, message, .. } => tracing::warn!(call = %kind, message, "the provider limits the rate"),
+        Notice::ProbeFailed { instance, reason } => tracing::debug!(%instance, reason, "probe failed"),
+        Notice::GaveUp { run, instance } => tracing::warn!(%run, %instance, "job could not be ended: instance drained"),
+        Notice::RunsTwice { run, instance } => tracing::warn!(%run, %instance, "a run that should not be is being ended"),
+        Notice::IdleBehavior { instance, to } => tracing::info!(%instance, %to, "idle behavior changed"),
+        _ => tracing::warn!(?notice, "notice"),
+    }
+}

@@ -1,0 +1,169 @@
+//! `poold serve`: the dispatcher, until it is told to stop.
+
+use crate::{
+    api::Service,
+    config::{self, ServeConfig},
+    dispatcher::{DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
+    http,
+    program_config::InputError,
+    queue::{Queue, SqliteQueue},
+    state_dir,
+};
+use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
+use prometheus::Registry;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+/// Questions that wait for the dispatcher. More make who asks wait.
+const QUESTIONS: usize = 1024;
+/// How long answers that are under way may take once it is to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeOptions {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state_dir: PathBuf,
+}
+
+/// Why it ended by itself, or did not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// Nothing was started.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+    #[error("the socket for the commands failed")]
+    Http(#[source] std::io::Error),
+}
+
+/// Serves until SIGINT or SIGTERM. Jobs and instances go on then.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
+    let config = config::load(options.config.as_deref())?;
+    // All that can be wrong is found before anything is made.
+    let chosen = driver(&config.driver.name).map_err(InputError::from)?;
+    let runner = config.runner.source();
+    runner.check_types(&config.pool.instance_types).map_err(InputError::Runner)?;
+    config.ssh.check()?;
+    let state_dir = state_dir::open(&options.state_dir).map_err(InputError::from)?;
+    let set = config.pool.instance_set.clone();
+    let lock = InstanceSetLock::acquire(&state_dir, &set).map_err(InputError::from)?;
+    let key = config.ssh.key(&state_dir)?;
+    let queue = open_queue(&state_dir, &config)?;
+    let outputs_dir = state_dir.join("outputs");
+    let outputs = OutputStore::open(outputs_dir.clone()).map_err(InputError::file(&outputs_dir))?;
+    let listener = http::listen(&state_dir).map_err(InputError::Socket)?;
+
+    let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
+    let cloud =
+        chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
+    let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
+    let registry = Registry::new();
+    let connector = SshConnector::new(SshConfig::new(key));
+    let pool = Pool::builder(config.pool.clone(), cloud, connector)
+        .runner(runner)
+        .registry(&registry)
+        .lock(&lock)
+        .start()
+        .map_err(InputError::from)?;
+
+    let (asked, questions) = mpsc::channel(QUESTIONS);
+    let dispatcher = Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry)?;
+    let service: Arc<dyn Service> = Arc::new(Handle::new(asked, pool.clone(), outputs, settings, registry));
+    let (stop, stopping) = watch::channel(false);
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        // An error is the end of this function.
+        drop(stopping.wait_for(|stop| *stop).await);
+    };
+    let mut server = tokio::spawn(http::serve(service, listener, stopped(stopping.clone())));
+    let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
+    tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
+    eprintln!(
+        "poold: serving instance set {set} ({}) from {}; Ctrl-C stops it, jobs go on",
+        chosen.name(),
+        state_dir.display()
+    );
+
+    // Cancel safety: the tasks are kept, and signals lose nothing.
+    let early = tokio::select! {
+        () = told_to_stop() => None,
+        ended = &mut dispatching => Some(ended),
+        ended = &mut server => {
+            let error = ended.map_or_else(|error| Err(std::io::Error::other(error)), |result| result);
+            stop.send_replace(true);
+            finish(dispatching.await)?;
+            pool.stop().await;
+            return error.map_err(ServeError::Http);
+        }
+    };
+    eprintln!("poold: stopping; jobs go on and are taken up at the next start");
+    stop.send_replace(true);
+    let dispatched = match early {
+        Some(ended) => ended,
+        None => dispatching.await,
+    };
+    if timeout(LAST_ANSWERS, &mut server).await.is_err() {
+        server.abort();
+    }
+    pool.stop().await;
+    finish(dispatched)
+}
+
+fn finish(
+    dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>,
+) -> Result<(), ServeError> {
+    match dispatched {
+        Ok(result) => Ok(result?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// The queue of a state directory, bound to the instance set.
+fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, InputError> {
+    let path = state_dir.join("queue.sqlite");
+    let mut queue = SqliteQueue::open(&path).map_err(InputError::Queue)?;
+    let cloud = format!("{}/{}", config.driver.name, config.pool.instance_set);
+    match queue.cloud().map_err(InputError::Queue)? {
+        Some(bound) if bound == cloud => {}
+        Some(bound) => {
+            let active = queue.unfinished().map_err(InputError::Queue)?;
+            let active = active.iter().filter(|job| job.record.worker.is_some() && !job.record.state.is_queued());
+            let jobs = active.count();
+            if jobs > 0 {
+                return Err(InputError::OtherCloud { path, bound, cloud, jobs });
+            }
+            queue.bind_to_cloud(&cloud).map_err(InputError::Queue)?;
+        }
+        None => queue.bind_to_cloud(&cloud).map_err(InputError::Queue)?,
+    }
+    Ok(Box::new(queue))
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn told_to_stop() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be received: stop it with SIGKILL, nothing is lost by that");
+            std::future::pending::<()>().await;
+        }
+    }
+}
