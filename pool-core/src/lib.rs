@@ -117,8 +117,9 @@ pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RunEnd, StreamSize};
 pub use pool_state::{
     CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceView,
-    JobEnd, JobStatus, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob, ShutdownReason, StartRefusal,
-    Time, TypeView, UnknownInstance, WaitReason, WorkerView, plan,
+    JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob, QuotaScope,
+    Shortage, ShutdownReason, StartRefusal, Time, TypeView, UnknownInstance, WaitReason, WaitingJobs,
+    WorkerView, fits, plan,
 };
 
 #[cfg(feature = "ssh")]

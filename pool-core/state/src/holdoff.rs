@@ -6,6 +6,7 @@ use crate::{
     rate::Backoff,
     scope::{Membership, Scope, ScopeCounts},
 };
+use pool_api::Reach;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Until when the quota of a scope counts as used up.
@@ -91,6 +92,12 @@ impl HoldOffs {
     /// True when a quota that covers such an instance is used up.
     pub(crate) fn quota_covers(&self, member: &Membership, counts: &ScopeCounts, now: Time) -> bool {
         member.scopes().any(|scope| self.quota_used_up(&scope, counts, now))
+    }
+
+    /// What the widest quota covers that covers such an instance and is used up; none if none is.
+    pub(crate) fn quota_reach(&self, member: &Membership, counts: &ScopeCounts, now: Time) -> Option<Reach> {
+        let used_up = member.scopes().filter(|scope| self.quota_used_up(scope, counts, now));
+        used_up.map(|scope| scope.reach()).max()
     }
 
     /// Until when such an instance is held off for capacity; none if it is not.

@@ -39,7 +39,9 @@ pub use events::{
     ProbeResult, RunList, StartAnswer,
 };
 pub use phase::{Input, Phase, ShutdownReason, next};
-pub use plan::{Plan, PlanOptions, QueuedJob, WaitReason, plan};
+pub use plan::{
+    Missing, NoFit, Plan, PlanOptions, QueuedJob, QuotaScope, Shortage, WaitReason, WaitingJobs, fits, plan,
+};
 pub use pool::{OpId, PoolSetup, PoolState, ProbeId};
 pub use retire::UnknownInstance;
 pub use runs::{JobStart, StartRefusal};

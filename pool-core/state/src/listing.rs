@@ -34,6 +34,7 @@ impl PoolState {
         for id in absent {
             answers |= self.on_absent(&id, began);
         }
+        self.listed = Some(began.at);
         if !std::mem::replace(&mut self.loaded, true) {
             self.notify();
         }

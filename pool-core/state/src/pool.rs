@@ -81,6 +81,8 @@ pub struct PoolState {
     pub(crate) probe_queue: VecDeque<InstanceId>,
     /// Set by the first complete list.
     pub(crate) loaded: bool,
+    /// When the last complete list began.
+    pub(crate) listed: Option<Time>,
     pub(crate) lists_in_a_row: u32,
     pub(crate) timers: Timers,
     pub(crate) rate_limit_logged: Option<Time>,
@@ -122,6 +124,7 @@ impl PoolState {
             next_placement: BTreeMap::new(),
             probe_queue: VecDeque::new(),
             loaded: false,
+            listed: None,
             lists_in_a_row: 0,
             timers: Timers::default(),
             rate_limit_logged: None,

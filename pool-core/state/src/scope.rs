@@ -21,6 +21,17 @@ pub(crate) struct Scope {
     pub(crate) placement: Option<Placement>,
 }
 
+impl Scope {
+    /// How wide the set of types is.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.subject {
+            Subject::Type(..) => Reach::InstanceType,
+            Subject::Group(_) => Reach::QuotaGroup,
+            Subject::All => Reach::All,
+        }
+    }
+}
+
 /// What decides which scopes an instance belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Membership {

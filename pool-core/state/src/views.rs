@@ -1,9 +1,12 @@
 //! What others may see of the pool.
 
-use crate::{IdleBehavior, JobEnd, Phase, PoolState, ShutdownReason, Time, phase::State, worker::Worker};
+use crate::{
+    IdleBehavior, JobEnd, Phase, PoolState, ShutdownReason, Time, phase::State, scope::Membership,
+    worker::Worker,
+};
 use pool_api::{
     ByteSize, Cpus, HourlyPrice, InstanceId, InstanceType, InstanceTypeName, JobId, Lifecycle, Placement,
-    ProviderType, Resources, RunId,
+    ProviderType, QuotaGroup, Reach, Resources, RunId,
 };
 use std::{
     collections::BTreeMap,
@@ -145,6 +148,14 @@ pub struct PoolView {
     pub workers: Vec<WorkerView>,
     /// No more instances of any type may be asked for.
     pub at_quota: bool,
+    /// How many more instances `max_instances` allows; none: no limit.
+    pub instances_left: Option<u32>,
+    /// How many more creates may be in flight now; none: no limit.
+    pub creates_left: Option<u32>,
+    /// What the spend cap leaves; none: no cap.
+    pub price_left: Option<HourlyPrice>,
+    /// When the last complete list began; none before the first.
+    pub listed: Option<Time>,
 }
 
 /// A type, as the scheduler sees it.
@@ -158,6 +169,14 @@ pub struct TypeView {
     pub at_capacity: bool,
     /// A quota that covers it is used up.
     pub at_quota: bool,
+    /// Types that share the provider's quota with it.
+    pub quota_group: QuotaGroup,
+    /// What the provider's quota that is used up covers; none: none is.
+    pub quota_scope: Option<Reach>,
+    /// How many instances without a job are to be there.
+    pub min_idle: u32,
+    /// Instances that are being destroyed: they count towards the limits until they are gone.
+    pub ending: usize,
 }
 
 /// A worker, as the scheduler sees it.
@@ -175,6 +194,8 @@ pub struct WorkerView {
     pub last_busy: Time,
     /// What is free.
     pub free: Resources,
+    /// All that jobs may use of it.
+    pub has: Resources,
 }
 
 impl PoolState {
@@ -332,14 +353,22 @@ impl PoolState {
     /// What the scheduler sees at this moment.
     pub fn pool_view(&self, now: Time) -> PoolView {
         let unallocated = self.unallocated();
+        let mut ending: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
+        for worker in self.workers.values().filter(|worker| matches!(worker.state, State::Shutdown { .. })) {
+            *ending.entry(&worker.type_name).or_default() += 1;
+        }
         let mut types: Vec<TypeView> = self
             .types
             .values()
-            .map(|(instance_type, _)| TypeView {
+            .map(|(instance_type, group)| TypeView {
                 instance_type: instance_type.clone(),
                 unallocated: unallocated.get(&instance_type.name).copied().unwrap_or(0),
                 at_capacity: self.at_capacity(now, &instance_type.name),
                 at_quota: self.at_quota_for(now, &instance_type.name),
+                quota_group: group.clone(),
+                quota_scope: self.quota_scope(now, instance_type, group),
+                min_idle: 0,
+                ending: ending.get(&instance_type.name).copied().unwrap_or(0),
             })
             .collect();
         types.sort_by(|a, b| {
@@ -357,9 +386,33 @@ impl PoolState {
                     filled: worker.runs.values().any(|run| run.resources == Resources::default()),
                     last_busy: worker.busy,
                     free: worker.free()?,
+                    has: worker.instance_type.as_ref()?.resources(),
                 })
             })
             .collect();
-        PoolView { loaded: self.loaded, types, workers, at_quota: self.at_quota(now) }
+        let left = |limit: u32, count: usize| {
+            (limit > 0).then(|| limit.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX)))
+        };
+        let settings = self.settings();
+        PoolView {
+            loaded: self.loaded,
+            types,
+            workers,
+            at_quota: self.at_quota(now),
+            instances_left: left(settings.max_instances, self.instances_and_creates()),
+            creates_left: left(settings.max_concurrent_instance_create_ops, self.creates.len()),
+            price_left: None,
+            listed: self.listed,
+        }
+    }
+
+    /// What a quota hold-off covers that covers the type in every placement: of several the narrowest, for that one is
+    /// the easiest to lift.
+    fn quota_scope(&self, now: Time, instance_type: &InstanceType, group: &QuotaGroup) -> Option<Reach> {
+        let reaches = self.setup.placements.iter().map(|placement| {
+            let member = Membership::of(instance_type, group.clone(), placement.clone());
+            self.holdoffs.quota_reach(&member, &self.counts, now)
+        });
+        reaches.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 }

@@ -53,7 +53,6 @@ pub(crate) enum Expected {
 pub(crate) struct LoadJob {
     pub(crate) id: JobId,
     pub(crate) spec: JobSpec,
-    pub(crate) priority: i64,
     pub(crate) expected: Expected,
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn jobs(files: &[std::path::PathBuf]) -> Vec<LoadJob> {
         // Names are made of these constants and numbers.
         let Ok(id) = JobId::new(&name) else { return };
         let resources = Resources { cpus: Cpus::from_millis(cpus), memory, ..Resources::default() };
-        jobs.push(LoadJob { id, spec: JobSpec { resources, ..spec }, priority: 0, expected });
+        jobs.push(LoadJob { id, spec: JobSpec { resources, ..spec }, expected });
     };
     let half_gib = ByteSize::mib(512);
     // First, so that there is time to watch it before it is killed.

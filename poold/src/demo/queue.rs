@@ -1,7 +1,7 @@
 //! The jobs that wait, run and have ended. In memory: the demo's jobs need not survive it.
 
 use super::load::{Expected, LoadJob};
-use pool_core::{InstanceId, JobEnd, JobId, JobSpec, Outcome, QueuedJob};
+use pool_core::{InstanceId, JobEnd, JobId, JobSpec, Outcome, QueuedJob, WaitingJobs};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -123,14 +123,17 @@ impl Queue {
     }
 
     /// What the scheduler's plan is made from.
-    pub(crate) fn waiting(&self) -> Vec<QueuedJob> {
-        self.iter()
-            .filter(|job| job.stage == Stage::Queued)
-            .map(|job| QueuedJob {
+    pub(crate) fn waiting(&self) -> WaitingJobs {
+        (1..)
+            .zip(self.iter())
+            .filter(|(_, job)| job.stage == Stage::Queued)
+            .map(|(number, job)| QueuedJob {
                 id: job.load.id.clone(),
-                priority: job.load.priority,
+                number,
+                priority: 1,
                 resources: job.load.spec.resources,
                 preemptible: true,
+                group: None,
             })
             .collect()
     }

@@ -1,0 +1,257 @@
+//! One pass over the waiting jobs.
+
+use super::{
+    limits::Limits,
+    options::PlanOptions,
+    outlook::{Outlook, Plan},
+    queue::{Class, ClassId, Rank, WaitingJobs},
+    reason::WaitReason,
+    reserve::{Blocked, Kept},
+    rooms::Room,
+    types::{Kind, candidates, kinds},
+};
+use crate::views::PoolView;
+use pool_api::{InstanceId, InstanceTypeName, JobGroup, JobId, Resources};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+};
+
+/// Decides which jobs start where, which instances are asked for and which make room..
+///
+/// `running_by_group` counts the jobs of each group that have a worker.
+pub fn plan(
+    waiting: &WaitingJobs,
+    running_by_group: &BTreeMap<JobGroup, u32>,
+    pool: &PoolView,
+    options: &PlanOptions,
+) -> Plan {
+    let mut pass = Pass::new(waiting, running_by_group, pool, options);
+    if pool.loaded {
+        pass.serve_all();
+        pass.make_room();
+        pass.keep_idle();
+    }
+    pass.into_plan()
+}
+
+/// Where a job goes.
+enum Spot {
+    /// On a worker that takes jobs: which type, which place.
+    Ready(usize, usize),
+    /// On one that is coming.
+    Coming(usize, usize),
+}
+
+/// A plan in the making.
+pub(super) struct Pass<'a> {
+    waiting: &'a WaitingJobs,
+    pool: &'a PoolView,
+    options: &'a PlanOptions,
+    pub(super) kinds: Vec<Kind<'a>>,
+    pub(super) limits: Limits,
+    /// Jobs of each group that have a worker, or will by this plan.
+    by_group: BTreeMap<JobGroup, u32>,
+    starts: Vec<(JobId, InstanceId)>,
+    creates: Vec<InstanceTypeName>,
+    pub(super) shutdowns: Vec<InstanceId>,
+    awaiting: BTreeMap<JobId, WaitReason>,
+    /// Sets of types of which the first job that cannot be served has been dealt with.
+    pub(super) dealt_with: BTreeSet<Vec<usize>>,
+    pub(super) blocked: Vec<Blocked>,
+    pub(super) kept: Vec<Kept>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(
+        waiting: &'a WaitingJobs,
+        running_by_group: &BTreeMap<JobGroup, u32>,
+        pool: &'a PoolView,
+        options: &'a PlanOptions,
+    ) -> Self {
+        Self {
+            waiting,
+            pool,
+            options,
+            kinds: if pool.loaded { kinds(pool) } else { Vec::new() },
+            limits: Limits::new(pool),
+            by_group: running_by_group.clone(),
+            starts: Vec::new(),
+            creates: Vec::new(),
+            shutdowns: Vec::new(),
+            awaiting: BTreeMap::new(),
+            dealt_with: BTreeSet::new(),
+            blocked: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Serves the jobs by rank. A class whose first job cannot be served is out: the later ones want the same.
+    fn serve_all(&mut self) {
+        let waiting = self.waiting;
+        let mut untouched = waiting.heads().peekable();
+        // Classes of which a job was served, with their next.
+        let mut later: BinaryHeap<Reverse<(&Rank, ClassId)>> = BinaryHeap::new();
+        let mut types = Vec::new();
+        loop {
+            let (first, again) = (untouched.peek().copied(), later.peek().map(|Reverse(entry)| *entry));
+            let Some((rank, id)) = first.into_iter().chain(again).min() else { break };
+            // All jobs that are not to be started come last.
+            if rank.priority == Reverse(0) {
+                break;
+            }
+            if again == Some((rank, id)) {
+                later.pop();
+            } else {
+                untouched.next();
+            }
+            let (first, again) = (untouched.peek().copied(), later.peek().map(|Reverse(entry)| *entry));
+            let other = first.into_iter().chain(again).min().map(|(rank, _)| rank);
+            let Some(class) = waiting.class(id) else { continue };
+            match self.serve(class, rank, other, &mut types) {
+                Some(next) => later.push(Reverse((next, id))),
+                None if self.is_exhausted() => break,
+                None => {}
+            }
+        }
+    }
+
+    /// Serves jobs of one class from `rank` on, until it is another's turn. Returns which is next; none if the class is
+    /// out or has no more.
+    fn serve<'w>(
+        &mut self,
+        class: &'w Class,
+        rank: &'w Rank,
+        other: Option<&Rank>,
+        types: &mut Vec<usize>,
+    ) -> Option<&'w Rank> {
+        let views = self.pool.types.iter();
+        candidates(views, &class.resources, class.preemptible, self.options.price_factor, types);
+        let mut allowed = self.allowed_of(class.group.as_ref());
+        let mut jobs = class.ranks.range(rank..).peekable();
+        let is_due = |rank: &&Rank| rank.priority != Reverse(0) && other.is_none_or(|other| *rank < other);
+        loop {
+            let first = *jobs.peek()?;
+            if !is_due(&first) {
+                return Some(first);
+            }
+            if allowed == 0 {
+                return None;
+            }
+            let Some(spot) = self.spot(&class.resources, types) else {
+                self.deal_with_blocked(&first.id, &class.resources, types);
+                return None;
+            };
+            let mut taken = Vec::new();
+            let more = || {
+                let next = if allowed > 0 { jobs.next_if(is_due) } else { None };
+                allowed -= u32::from(next.is_some());
+                taken.extend(next);
+                next.is_some()
+            };
+            self.fill(&spot, &class.resources, more);
+            self.note(&spot, class.group.as_ref(), &taken);
+        }
+    }
+
+    /// How many more jobs of this group may be served.
+    fn allowed_of(&self, group: Option<&JobGroup>) -> u32 {
+        let limit = group.and_then(|group| Some((group, self.options.group_limits.get(group)?)));
+        limit.map_or(u32::MAX, |(group, limit)| {
+            limit.saturating_sub(self.by_group.get(group).copied().unwrap_or(0))
+        })
+    }
+
+    /// The best place for a job: a worker that has jobs before one that has none, that before one that is coming, that
+    /// before one that is asked for now; each time the cheapest type first.
+    fn spot(&mut self, wanted: &Resources, types: &[usize]) -> Option<Spot> {
+        let kinds = &self.kinds;
+        let ready = |find: fn(&Kind<'_>, &Resources) -> Option<usize>| {
+            types.iter().find_map(|at| Some((*at, find(kinds.get(*at)?, wanted)?)))
+        };
+        let found = ready(|kind, wanted| kind.ready.first_shared(wanted))
+            .or_else(|| ready(|kind, wanted| kind.ready.first_idle(wanted)));
+        if let Some((at, place)) = found {
+            return Some(Spot::Ready(at, place));
+        }
+        let found = ready(|kind, wanted| kind.coming.first_shared(wanted))
+            .or_else(|| ready(|kind, wanted| kind.coming.first_idle(wanted)));
+        if let Some((at, place)) = found {
+            return Some(Spot::Coming(at, place));
+        }
+        let at = types.iter().copied().find(|at| self.limits.block(self.kinds[*at].view).is_none())?;
+        Some(Spot::Coming(at, self.create(at)))
+    }
+
+    /// Asks for an instance. Returns its place among those that are coming.
+    pub(super) fn create(&mut self, at: usize) -> usize {
+        let kind = &mut self.kinds[at];
+        self.limits.count(kind.view);
+        self.creates.push(kind.name().clone());
+        kind.coming.push(Room::untouched(kind.has))
+    }
+
+    fn fill(&mut self, spot: &Spot, wanted: &Resources, more: impl FnMut() -> bool) {
+        match *spot {
+            Spot::Ready(at, place) => self.kinds[at].ready.fill(place, wanted, more),
+            Spot::Coming(at, place) => self.kinds[at].coming.fill(place, wanted, more),
+        };
+    }
+
+    fn note(&mut self, spot: &Spot, group: Option<&JobGroup>, taken: &[&Rank]) {
+        if let Some(group) = group {
+            let count = self.by_group.entry(group.clone()).or_default();
+            *count = count.saturating_add(u32::try_from(taken.len()).unwrap_or(u32::MAX));
+        }
+        match *spot {
+            Spot::Ready(at, place) => {
+                let worker = &self.kinds[at].workers[place].id;
+                self.starts.extend(taken.iter().map(|rank| (rank.id.clone(), worker.clone())));
+            }
+            Spot::Coming(at, place) => {
+                let kind = &self.kinds[at];
+                let name = kind.name().clone();
+                let reason =
+                    if place < kind.booting { WaitReason::Booting(name) } else { WaitReason::Creating(name) };
+                self.awaiting.extend(taken.iter().map(|rank| (rank.id.clone(), reason.clone())));
+            }
+        }
+    }
+
+    /// Whether no job can be served any more, whatever it asks for.
+    fn is_exhausted(&self) -> bool {
+        let smallest = self.waiting.smallest();
+        self.kinds.iter().all(|kind| {
+            !kind.ready.may_take(smallest.as_ref())
+                && !kind.coming.may_take(smallest.as_ref())
+                && self.limits.block(kind.view).is_some()
+        })
+    }
+
+    /// Asks for as many instances of each type as are to be there without a job, after all jobs have theirs.
+    fn keep_idle(&mut self) {
+        for at in 0..self.kinds.len() {
+            loop {
+                let kind = &self.kinds[at];
+                let wanted = kind.view.min_idle as usize;
+                if kind.without_jobs() >= wanted || self.limits.block(kind.view).is_some() {
+                    break;
+                }
+                self.create(at);
+            }
+        }
+    }
+
+    fn into_plan(self) -> Plan {
+        let outlook = Outlook {
+            loaded: self.pool.loaded,
+            types: self.pool.types.clone(),
+            limits: self.limits,
+            options: self.options.clone(),
+            by_group: self.by_group,
+            awaiting: self.awaiting,
+            kept: self.kept,
+        };
+        Plan { starts: self.starts, creates: self.creates, shutdowns: self.shutdowns, outlook }
+    }
+}
