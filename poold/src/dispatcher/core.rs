@@ -24,7 +24,7 @@ use std::{
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     task::{AbortHandle, JoinSet},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// From a commit that failed to the next attempt.
@@ -150,7 +150,7 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         let mut stop = std::pin::pin!(stop);
         let mut changes = self.pool.subscribe();
-        let mut questions = Vec::new();
+        let mut questions = vec![Asked::Look];
         loop {
             if let Some(epoch) = self.pool.superseded() {
                 return Err(DispatchError::Superseded { epoch });
@@ -163,17 +163,23 @@ impl Dispatcher {
             let took = began.elapsed();
             let wake = self.next_wake();
             // A large pool changes all the time: half of the time is enough to follow it.
-            let pause = if took < SHORT_PASS || self.retry_at.is_some() { began } else { Instant::now() + took };
+            if took > SHORT_PASS {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => return Ok(()),
+                    () = sleep(took) => {}
+                }
+            }
             // Cancel safety: receives, joins and timers lose nothing when dropped; `stop` is kept.
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                () = sleep_until(pause), if pause > began => {}
-            }
-            tokio::select! {
-                biased;
-                () = &mut stop => return Ok(()),
-                _ = asked.recv_many(&mut questions, QUESTIONS_A_PASS) => {}
+                count = asked.recv_many(&mut questions, QUESTIONS_A_PASS) => {
+                    if count == 0 {
+                        // Nobody is left who could ask.
+                        return Ok(());
+                    }
+                }
                 () = changes.changed() => questions.push(Asked::Look),
                 Some(collected) = self.collecting.join_next() => {
                     self.take_in_collected(collected);

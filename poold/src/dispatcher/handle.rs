@@ -108,7 +108,7 @@ fn filter(query: JobQuery) -> Result<JobFilter, ServiceError> {
         })
     };
     let states = query.state.iter().flat_map(|text| text.split(',')).map(parse).collect::<Result<_, _>>()?;
-    let pair = |text: &str| {
+    let pair = |text: &str| -> Result<_, ServiceError> {
         let (key, value) = text.split_once('=').ok_or_else(|| invalid(format!("label: {text:?} is not key=value")))?;
         Ok((key.to_owned(), value.to_owned()))
     };

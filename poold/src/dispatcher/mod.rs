@@ -2,6 +2,8 @@
 
 mod asked;
 mod board;
+#[cfg(test)]
+mod board_tests;
 mod collect;
 mod core;
 mod explain;
