@@ -114,6 +114,9 @@ pub(crate) enum QueueError {
          it is: use that release"
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    /// One process at a time.
+    #[error("another program uses the queue {path}: stop it first")]
+    InUse { path: PathBuf },
     /// Anything else.
     #[error("the queue {path} cannot be used")]
     Failed {

@@ -1,0 +1,200 @@
+//! The queue in a file.
+
+use super::{
+    Change, JobFilter, Queue, QueueError,
+    commit::{self, Totals},
+    failure::Failure,
+    file::{self, Lock},
+    page,
+    rows::{self, column, select_jobs, unsigned},
+    schema::meta,
+};
+use crate::job::{HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag};
+use rusqlite::{Connection, OptionalExtension as _, Params, TransactionBehavior, types::FromSql};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A queue in one SQLite file, with its log and locks beside it.
+///
+/// Others may read the file while it is in use (`sqlite3 -readonly`); only one process at a time opens it as a queue.
+#[derive(Debug)]
+pub(crate) struct SqliteQueue {
+    pub(super) connection: Connection,
+    path: PathBuf,
+    tag: QueueTag,
+    totals: Totals,
+    /// Dropped last.
+    _lock: Lock,
+}
+
+impl SqliteQueue {
+    /// Opens a queue, which is made if there is none. The file of an older release is brought up to date.
+    ///
+    /// # Errors
+    /// [`QueueError`]. A file that cannot be used is left as it is, byte for byte.
+    pub(crate) fn open(path: &Path) -> Result<Self, QueueError> {
+        let lock = Lock::acquire(path)?;
+        let connection = file::open(path)?;
+        let read = read_meta(&connection).and_then(|read| Ok(file::accept(&connection).map(|()| read)?));
+        let (tag, totals) = read.map_err(|failure| failure.at(path))?;
+        Ok(Self { connection, path: path.to_owned(), tag, totals, _lock: lock })
+    }
+
+    fn failed(&self) -> impl Fn(Failure) -> QueueError {
+        |failure| failure.at(&self.path)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, QueueError> {
+        read(&self.connection).map_err(self.failed())
+    }
+
+    fn read_jobs(&self, sql: &str, parameters: impl Params) -> Result<Vec<Job>, QueueError> {
+        self.read(|on| {
+            let mut statement = on.prepare_cached(sql)?;
+            let mut rows = statement.query(parameters)?;
+            let mut jobs = Vec::new();
+            while let Some(row) = rows.next()? {
+                jobs.push(rows::job(&self.tag, row)?);
+            }
+            Ok(jobs)
+        })
+    }
+}
+
+fn read_meta(on: &Connection) -> Result<(QueueTag, Totals), Failure> {
+    let damaged = |problem: String| Failure::Damaged(problem.into());
+    let tag: Option<String> = meta_value(on, meta::TAG)?;
+    let tag = tag.as_deref().and_then(QueueTag::parse).ok_or_else(|| damaged("it has no tag".to_owned()))?;
+    let next: Option<i64> = meta_value(on, meta::NEXT_NUMBER)?;
+    let last: i64 = on.query_row("SELECT coalesce(max(number), 0) FROM jobs", [], |row| row.get(0))?;
+    let next = next.filter(|next| *next > last).and_then(|next| u64::try_from(next).ok());
+    let next_number = next.ok_or_else(|| damaged(format!("its next number is not after job {last}")))?;
+    let mut counts = BTreeMap::new();
+    let mut statement = on.prepare("SELECT state, count(*), max(number) FROM jobs GROUP BY state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (state, number): (String, _) = (row.get(0)?, unsigned(row, 2)?);
+        counts.insert(rows::job_state(number, &state)?, unsigned(row, 1)?);
+    }
+    Ok((tag, Totals { next_number, counts }))
+}
+
+fn meta_value<T: FromSql>(on: &Connection, key: &str) -> Result<Option<T>, Failure> {
+    let mut statement = on.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+impl Queue for SqliteQueue {
+    fn tag(&self) -> &QueueTag {
+        &self.tag
+    }
+
+    fn next_number(&self) -> u64 {
+        self.totals.next_number
+    }
+
+    fn cloud(&self) -> Result<Option<String>, QueueError> {
+        self.read(|on| meta_value(on, meta::CLOUD))
+    }
+
+    fn bind_to_cloud(&mut self, cloud: &str) -> Result<(), QueueError> {
+        self.read(|on| {
+            on.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", (meta::CLOUD, cloud))?;
+            Ok(())
+        })
+    }
+
+    fn unfinished(&self) -> Result<Vec<Job>, QueueError> {
+        self.read_jobs(
+            select_jobs!("WHERE state IN ('queued', 'locked', 'running') ORDER BY jobs.number"),
+            [],
+        )
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), QueueError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut totals = self.totals.clone();
+        let written = (|| {
+            // Rolled back when it is dropped before it is committed, or when the commit fails.
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            commit::write(&transaction, &mut totals, changes)?;
+            Ok(transaction.commit()?)
+        })();
+        written.map_err(self.failed())?;
+        self.totals = totals;
+        Ok(())
+    }
+
+    fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError> {
+        self.read(|on| {
+            let mut statement =
+                on.prepare_cached("SELECT first, count FROM submissions WHERE request_id = ?1")?;
+            let found = statement.query_row([request_id], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)));
+            Ok(found.optional()?)
+        })
+    }
+
+    fn job(&self, number: u64) -> Result<Option<Job>, QueueError> {
+        let jobs = self.read_jobs(select_jobs!("WHERE jobs.number = ?1"), [column(number)])?;
+        Ok(jobs.into_iter().next())
+    }
+
+    fn request(&self, number: u64) -> Result<Option<Arc<JobRequest>>, QueueError> {
+        self.read(|on| {
+            let mut statement = on.prepare_cached("SELECT request FROM requests WHERE number = ?1")?;
+            let found: Option<String> = statement.query_row([column(number)], |row| row.get(0)).optional()?;
+            Ok(found.map(|text| rows::parse(number, "request", &text)).transpose()?.map(Arc::new))
+        })
+    }
+
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError> {
+        let numbers = self.read(|on| page::numbers(on, filter))?;
+        let mut jobs = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            jobs.extend(self.job(number)?);
+        }
+        Ok(jobs)
+    }
+
+    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError> {
+        self.read(|on| {
+            let mut statement =
+                on.prepare_cached("SELECT at, state, detail FROM history WHERE number = ?1 ORDER BY line")?;
+            let mut rows = statement.query([column(number)])?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                entries.push(rows::history(number, row)?);
+            }
+            Ok(entries)
+        })
+    }
+
+    fn counts(&self) -> Result<BTreeMap<JobState, u64>, QueueError> {
+        Ok(self.totals.counts.clone())
+    }
+
+    fn prunable(&self, before: Moment, keep: u64, limit: usize) -> Result<Vec<u64>, QueueError> {
+        let finals = self.totals.counts.iter().filter(|(state, _)| state.is_final());
+        let too_many = finals.map(|(_, count)| count).sum::<u64>().saturating_sub(keep);
+        self.read(|on| {
+            // Those to be pruned come first, for either reason.
+            let mut statement = on.prepare_cached(
+                "SELECT number, ended FROM jobs WHERE ended IS NOT NULL ORDER BY ended, number LIMIT ?1",
+            )?;
+            let mut rows = statement.query([column(limit as u64)])?;
+            let mut numbers = Vec::new();
+            while let Some(row) = rows.next()? {
+                if numbers.len() as u64 >= too_many && unsigned(row, 1)? >= before.0 {
+                    break;
+                }
+                numbers.push(unsigned(row, 0)?);
+            }
+            Ok(numbers)
+        })
+    }
+}

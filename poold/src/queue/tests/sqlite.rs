@@ -1,0 +1,72 @@
+//! The SQLite queue keeps the contract, and what only a file has to.
+
+use super::{
+    contract::contract_tests,
+    support::{Temporary, numbers, request, submit},
+};
+use crate::queue::{Queue, QueueError, SqliteQueue};
+use std::os::unix::fs::PermissionsExt as _;
+
+type Held = (SqliteQueue, Temporary);
+
+fn held() -> Held {
+    let temporary = Temporary::new();
+    (temporary.open(), temporary)
+}
+
+fn queue(held: &mut Held) -> &mut dyn Queue {
+    &mut held.0
+}
+
+contract_tests!(held(), queue);
+
+#[test]
+fn all_is_there_after_it_was_opened_again() {
+    let temporary = Temporary::new();
+    let mut queue = temporary.open();
+    let change = submit(&queue, [request("a"), request("b")]);
+    queue.commit(&[change]).unwrap();
+    queue.bind_to_cloud("loopback/local").unwrap();
+    let (tag, counts, jobs) = (queue.tag().clone(), queue.counts().unwrap(), queue.unfinished().unwrap());
+    drop(queue);
+    let queue = temporary.open();
+    assert_eq!((queue.tag(), queue.next_number()), (&tag, 3));
+    assert_eq!((queue.counts().unwrap(), queue.unfinished().unwrap()), (counts, jobs));
+    assert_eq!(queue.cloud().unwrap().as_deref(), Some("loopback/local"));
+}
+
+#[test]
+fn only_its_owner_can_read_it_and_only_one_at_a_time_opens_it() {
+    let temporary = Temporary::new();
+    let mut queue = temporary.open();
+    let change = submit(&queue, [request("a")]);
+    queue.commit(&[change]).unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(temporary.directory.path()).unwrap().flatten() {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        files += 1;
+    }
+    assert_eq!(files, 4, "the file, its log, the log's index, the lock");
+    assert!(matches!(SqliteQueue::open(&temporary.path()), Err(QueueError::InUse { .. })));
+    drop(queue);
+    temporary.open();
+}
+
+#[test]
+fn others_can_read_it_while_it_is_in_use() {
+    let temporary = Temporary::new();
+    let mut queue = temporary.open();
+    let other =
+        rusqlite::Connection::open_with_flags(temporary.path(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
+    let count = || -> i64 { other.query_row("SELECT count(*) FROM jobs", [], |row| row.get(0)).unwrap() };
+    // In the middle of reading, as a person who has stopped to think.
+    other.execute_batch("BEGIN").unwrap();
+    assert_eq!(count(), 0);
+    let change = submit(&queue, [request("a")]);
+    queue.commit(&[change]).unwrap();
+    assert_eq!((count(), numbers(&queue)), (0, vec![1]));
+    other.execute_batch("END").unwrap();
+    assert_eq!(count(), 1);
+}
