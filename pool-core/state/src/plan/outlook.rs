@@ -4,10 +4,10 @@ use super::{
     fit::fits,
     limits::{Block, Limits},
     options::PlanOptions,
-    queue::{Class, WaitingJobs},
+    queue::{Class, ClassId, Rank, WaitingJobs},
     reason::{QuotaScope, WaitReason},
     reserve::{Kept, Purpose},
-    types::candidates,
+    types::{Shape, candidates},
 };
 use crate::views::TypeView;
 use pool_api::{InstanceId, InstanceTypeName, JobGroup, JobId, Reach};
@@ -34,9 +34,30 @@ pub(super) struct Outlook {
     pub(super) options: PlanOptions,
     /// Jobs of each group that have a worker, or will by the plan.
     pub(super) by_group: BTreeMap<JobGroup, u32>,
-    /// Jobs that have a place on a worker that is coming.
-    pub(super) awaiting: BTreeMap<JobId, WaitReason>,
+    pub(super) served: Served,
     pub(super) kept: Vec<Kept>,
+}
+
+/// The jobs that are started, or have a place on a worker that is coming. Those of a class are served in their order: it
+/// is enough to know up to which.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Served(BTreeMap<ClassId, Vec<(Rank, Option<WaitReason>)>>);
+
+impl Served {
+    /// All jobs of the class that were not served before, up to `last`, are started (none) or await something.
+    pub(super) fn note(&mut self, class: ClassId, last: &Rank, awaits: Option<WaitReason>) {
+        let all = self.0.entry(class).or_default();
+        match all.last_mut() {
+            Some((end, same)) if *same == awaits => *end = last.clone(),
+            _ => all.push((last.clone(), awaits)),
+        }
+    }
+
+    /// What a job that is served awaits (none: it is started). None if it is not served.
+    fn get(&self, class: ClassId, rank: &Rank) -> Option<&Option<WaitReason>> {
+        let all = self.0.get(&class)?;
+        all.get(all.partition_point(|(last, _)| last < rank)).map(|(_, awaits)| awaits)
+    }
 }
 
 impl Plan {
@@ -46,10 +67,7 @@ impl Plan {
     /// stands against.
     pub fn why(&self, waiting: &WaitingJobs, job: &JobId) -> Option<WaitReason> {
         let queued = waiting.get(job)?;
-        let class = waiting.class_of(job)?;
-        if self.starts.iter().any(|(started, _)| started == job) {
-            return None;
-        }
+        let (id, class) = waiting.class_of(job)?;
         if queued.priority == 0 {
             return Some(WaitReason::Stopped);
         }
@@ -57,7 +75,10 @@ impl Plan {
         if !outlook.loaded {
             return Some(WaitReason::NotLoaded);
         }
-        outlook.awaiting.get(job).cloned().or_else(|| outlook.why_not_served(job, class))
+        match outlook.served.get(id, &queued.rank()) {
+            Some(awaits) => awaits.clone(),
+            None => outlook.why_not_served(job, class),
+        }
     }
 }
 
@@ -65,14 +86,15 @@ impl Outlook {
     fn why_not_served(&self, job: &JobId, class: &Class) -> Option<WaitReason> {
         let mut types = Vec::new();
         let factor = self.options.price_factor;
-        candidates(self.types.iter(), &class.resources, class.preemptible, factor, &mut types);
+        let shapes: Vec<Shape> = self.types.iter().map(Shape::of).collect();
+        candidates(&shapes, &class.resources, class.preemptible, factor, &mut types);
         if types.is_empty() {
             let all = self.types.iter().map(|view| &*view.instance_type);
             return fits(all, &class.resources, class.preemptible).err().map(WaitReason::NoTypeFits);
         }
         if let Some(group) = &class.group
             && let Some(limit) = self.options.group_limits.get(group)
-            && self.by_group.get(group).is_some_and(|count| count >= limit)
+            && self.by_group.get(group).copied().unwrap_or(0) >= *limit
         {
             return Some(WaitReason::GroupLimit { group: group.clone(), limit: *limit });
         }

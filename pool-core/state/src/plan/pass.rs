@@ -3,12 +3,12 @@
 use super::{
     limits::Limits,
     options::PlanOptions,
-    outlook::{Outlook, Plan},
+    outlook::{Outlook, Plan, Served},
     queue::{Class, ClassId, Rank, WaitingJobs},
     reason::WaitReason,
     reserve::{Blocked, Kept},
     rooms::Room,
-    types::{Kind, candidates, kinds},
+    types::{Kind, Shape, candidates, kinds},
 };
 use crate::views::PoolView;
 use pool_api::{InstanceId, InstanceTypeName, JobGroup, JobId, Resources};
@@ -49,14 +49,15 @@ pub(super) struct Pass<'a> {
     pool: &'a PoolView,
     options: &'a PlanOptions,
     pub(super) kinds: Vec<Kind<'a>>,
+    shapes: Vec<Shape>,
     pub(super) limits: Limits,
     /// Jobs of each group that have a worker, or will by this plan.
     by_group: BTreeMap<JobGroup, u32>,
     starts: Vec<(JobId, InstanceId)>,
     creates: Vec<InstanceTypeName>,
     pub(super) shutdowns: Vec<InstanceId>,
-    awaiting: BTreeMap<JobId, WaitReason>,
-    /// Sets of types of which the first job that cannot be served has been dealt with.
+    served: Served,
+    /// Sets of types of which the first job that cannot be served was dealt with.
     pub(super) dealt_with: BTreeSet<Vec<usize>>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) kept: Vec<Kept>,
@@ -74,12 +75,13 @@ impl<'a> Pass<'a> {
             pool,
             options,
             kinds: if pool.loaded { kinds(pool) } else { Vec::new() },
+            shapes: pool.types.iter().map(Shape::of).collect(),
             limits: Limits::new(pool),
             by_group: running_by_group.clone(),
             starts: Vec::new(),
             creates: Vec::new(),
             shutdowns: Vec::new(),
-            awaiting: BTreeMap::new(),
+            served: Served::default(),
             dealt_with: BTreeSet::new(),
             blocked: Vec::new(),
             kept: Vec::new(),
@@ -93,6 +95,7 @@ impl<'a> Pass<'a> {
         // Classes of which a job was served, with their next.
         let mut later: BinaryHeap<Reverse<(&Rank, ClassId)>> = BinaryHeap::new();
         let mut types = Vec::new();
+        let smallest = waiting.smallest();
         loop {
             let (first, again) = (untouched.peek().copied(), later.peek().map(|Reverse(entry)| *entry));
             let Some((rank, id)) = first.into_iter().chain(again).min() else { break };
@@ -108,9 +111,9 @@ impl<'a> Pass<'a> {
             let (first, again) = (untouched.peek().copied(), later.peek().map(|Reverse(entry)| *entry));
             let other = first.into_iter().chain(again).min().map(|(rank, _)| rank);
             let Some(class) = waiting.class(id) else { continue };
-            match self.serve(class, rank, other, &mut types) {
+            match self.serve(id, class, rank, other, &mut types) {
                 Some(next) => later.push(Reverse((next, id))),
-                None if self.is_exhausted() => break,
+                None if self.is_exhausted(smallest.as_ref()) => break,
                 None => {}
             }
         }
@@ -120,13 +123,14 @@ impl<'a> Pass<'a> {
     /// out or has no more.
     fn serve<'w>(
         &mut self,
+        id: ClassId,
         class: &'w Class,
         rank: &'w Rank,
         other: Option<&Rank>,
         types: &mut Vec<usize>,
     ) -> Option<&'w Rank> {
-        let views = self.pool.types.iter();
-        candidates(views, &class.resources, class.preemptible, self.options.price_factor, types);
+        let factor = self.options.price_factor;
+        candidates(&self.shapes, &class.resources, class.preemptible, factor, types);
         let mut allowed = self.allowed_of(class.group.as_ref());
         let mut jobs = class.ranks.range(rank..).peekable();
         let is_due = |rank: &&Rank| rank.priority != Reverse(0) && other.is_none_or(|other| *rank < other);
@@ -150,7 +154,8 @@ impl<'a> Pass<'a> {
                 next.is_some()
             };
             self.fill(&spot, &class.resources, more);
-            self.note(&spot, class.group.as_ref(), &taken);
+            debug_assert!(!taken.is_empty(), "a spot that was found takes no job");
+            self.note(&spot, id, class.group.as_ref(), &taken);
         }
     }
 
@@ -198,32 +203,32 @@ impl<'a> Pass<'a> {
         };
     }
 
-    fn note(&mut self, spot: &Spot, group: Option<&JobGroup>, taken: &[&Rank]) {
+    fn note(&mut self, spot: &Spot, class: ClassId, group: Option<&JobGroup>, taken: &[&Rank]) {
         if let Some(group) = group {
             let count = self.by_group.entry(group.clone()).or_default();
             *count = count.saturating_add(u32::try_from(taken.len()).unwrap_or(u32::MAX));
         }
-        match *spot {
+        let awaits = match *spot {
             Spot::Ready(at, place) => {
                 let worker = &self.kinds[at].workers[place].id;
                 self.starts.extend(taken.iter().map(|rank| (rank.id.clone(), worker.clone())));
+                None
             }
-            Spot::Coming(at, place) => {
-                let kind = &self.kinds[at];
-                let name = kind.name().clone();
-                let reason =
-                    if place < kind.booting { WaitReason::Booting(name) } else { WaitReason::Creating(name) };
-                self.awaiting.extend(taken.iter().map(|rank| (rank.id.clone(), reason.clone())));
+            Spot::Coming(at, place) if place < self.kinds[at].booting => {
+                Some(WaitReason::Booting(self.kinds[at].name().clone()))
             }
+            Spot::Coming(at, _) => Some(WaitReason::Creating(self.kinds[at].name().clone())),
+        };
+        if let Some(last) = taken.last() {
+            self.served.note(class, last, awaits);
         }
     }
 
     /// Whether no job can be served any more, whatever it asks for.
-    fn is_exhausted(&self) -> bool {
-        let smallest = self.waiting.smallest();
+    fn is_exhausted(&self, smallest: Option<&Resources>) -> bool {
         self.kinds.iter().all(|kind| {
-            !kind.ready.may_take(smallest.as_ref())
-                && !kind.coming.may_take(smallest.as_ref())
+            !kind.ready.may_take(smallest)
+                && !kind.coming.may_take(smallest)
                 && self.limits.block(kind.view).is_some()
         })
     }
@@ -231,10 +236,10 @@ impl<'a> Pass<'a> {
     /// Asks for as many instances of each type as are to be there without a job, after all jobs have theirs.
     fn keep_idle(&mut self) {
         for at in 0..self.kinds.len() {
-            loop {
-                let kind = &self.kinds[at];
-                let wanted = kind.view.min_idle as usize;
-                if kind.without_jobs() >= wanted || self.limits.block(kind.view).is_some() {
+            let kind = &self.kinds[at];
+            let view = kind.view;
+            for _ in kind.without_jobs()..view.min_idle as usize {
+                if self.limits.block(view).is_some() {
                     break;
                 }
                 self.create(at);
@@ -249,7 +254,7 @@ impl<'a> Pass<'a> {
             limits: self.limits,
             options: self.options.clone(),
             by_group: self.by_group,
-            awaiting: self.awaiting,
+            served: self.served,
             kept: self.kept,
         };
         Plan { starts: self.starts, creates: self.creates, shutdowns: self.shutdowns, outlook }

@@ -24,7 +24,7 @@ pub struct QueuedJob {
 }
 
 impl QueuedJob {
-    fn rank(&self) -> Rank {
+    pub(super) fn rank(&self) -> Rank {
         Rank { priority: Reverse(self.priority), number: self.number, id: self.id.clone() }
     }
 
@@ -178,8 +178,9 @@ impl WaitingJobs {
         self.classes.get(&id)
     }
 
-    pub(super) fn class_of(&self, job: &JobId) -> Option<&Class> {
-        self.jobs.get(job).and_then(|(_, class)| self.class(*class))
+    pub(super) fn class_of(&self, job: &JobId) -> Option<(ClassId, &Class)> {
+        let (_, id) = self.jobs.get(job)?;
+        Some((*id, self.class(*id)?))
     }
 
     /// Of each resource the least that any job asks for that shares a worker; none if there is no such job.

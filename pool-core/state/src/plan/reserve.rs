@@ -47,7 +47,7 @@ impl Pass<'_> {
     /// The first of the jobs of one set of types that cannot be served. Nothing is done for one that only waits for other
     /// creates to end: it is served before later ones then.
     pub(super) fn deal_with_blocked(&mut self, job: &JobId, wanted: &Resources, types: &[usize]) {
-        if types.is_empty() || self.dealt_with.len() >= MOST_KEPT || self.dealt_with.contains(types) {
+        if types.is_empty() || self.dealt_with.contains(types) {
             return;
         }
         let blocks = types.iter().filter_map(|at| Some((*at, self.limits.block(self.kinds[*at].view)?)));
@@ -66,7 +66,9 @@ impl Pass<'_> {
             self.limits.keep_price(job);
         }
         let blocked = Blocked { job: job.clone(), types: types.to_vec(), blocks };
-        if types.iter().any(|at| self.kinds[*at].ready.len() > 0) {
+        if self.kept.len() >= MOST_KEPT {
+            // Others have their turn.
+        } else if types.iter().any(|at| self.kinds[*at].ready.len() > 0) {
             if let Some((at, place)) = self.nearest_to_room(wanted, types) {
                 self.keep(job, Purpose::Run, at, place);
             }
@@ -75,7 +77,9 @@ impl Pass<'_> {
         {
             self.keep(job, Purpose::MakeRoom, at, place);
         }
-        self.blocked.push(blocked);
+        if !blocked.blocks.is_empty() {
+            self.blocked.push(blocked);
+        }
     }
 
     fn keep(&mut self, job: &JobId, purpose: Purpose, at: usize, place: usize) {
@@ -165,14 +169,15 @@ impl Pass<'_> {
             let price = self.kinds[at].view.instance_type.price.as_micros();
             missing.map(|missing| if price >= missing { (0, price) } else { (1, u64::MAX - price) })
         };
-        let helping = self.others_that_help(blocked);
+        // What is kept for this job may go; what is kept for another may not.
+        let kept = self.kept.iter().find(|kept| kept.job == blocked.job);
         let is_free = |worker: &OpenWorker<'_>| {
-            let kept = self.kept.iter().find(|kept| kept.worker == *worker.id);
-            kept.map_or(!worker.room.closed, |kept| kept.job == blocked.job)
+            !worker.room.closed || kept.is_some_and(|kept| kept.worker == *worker.id)
         };
-        helping
-            .iter()
-            .flat_map(|at| all_workers(*at, &self.kinds[*at]))
+        self.others_that_help(blocked)
+            .into_iter()
+            .filter(|at| self.kinds[*at].ready.has_idle() || kept.is_some_and(|kept| kept.at == *at))
+            .flat_map(|at| all_workers(at, &self.kinds[at]))
             .filter(|worker| !worker.room.busy && is_free(worker))
             .min_by_key(|worker| {
                 (by_price(worker.at), worker.last_busy, Reverse(worker.room.closed), worker.id)

@@ -45,11 +45,22 @@ impl Row {
             *self = Self::new(&places);
         }
         let mut node = self.width + place;
-        self.nodes[node] = amount;
+        if std::mem::replace(&mut self.nodes[node], amount) == amount {
+            return;
+        }
         while node > 1 {
             node /= 2;
+            let before = self.nodes[node];
             self.update(node);
+            if self.nodes[node] == before {
+                break;
+            }
         }
+    }
+
+    /// The most of each resource in any place; none if no place has an amount.
+    fn most(&self) -> Option<Resources> {
+        self.nodes.get(1).copied().flatten()
     }
 
     fn first_with(&self, wanted: &Resources) -> Option<usize> {
@@ -95,6 +106,11 @@ impl Room {
         Self { free: has, busy: false, filled: false, closed: false }
     }
 
+    /// What is free, if it takes further jobs and has some (`busy`) or none.
+    fn open(&self, busy: bool) -> Option<Resources> {
+        (self.busy == busy && !self.closed && !self.filled).then_some(self.free)
+    }
+
     /// Whether a job fits here now.
     pub(super) fn takes(&self, wanted: &Resources) -> bool {
         let barred = self.closed || self.filled || (self.busy && is_whole(wanted));
@@ -120,12 +136,8 @@ pub(super) struct Rooms {
 impl Rooms {
     /// In the order in which they are to be used.
     pub(super) fn new(rooms: Vec<Room>) -> Self {
-        let row = |which: fn(&Room) -> bool| {
-            Row::new(&rooms.iter().map(|room| which(room).then_some(room.free)).collect::<Vec<_>>())
-        };
-        let shared = row(|room| room.busy && !room.filled && !room.closed);
-        let idle = row(|room| !room.busy && !room.closed);
-        Self { shared, idle, rooms }
+        let row = |busy| Row::new(&rooms.iter().map(|room| room.open(busy)).collect::<Vec<_>>());
+        Self { shared: row(true), idle: row(false), rooms }
     }
 
     pub(super) fn get(&self, place: usize) -> Option<&Room> {
@@ -181,6 +193,11 @@ impl Rooms {
         self.update(place);
     }
 
+    /// Whether any takes jobs and has none.
+    pub(super) fn has_idle(&self) -> bool {
+        self.idle.most().is_some()
+    }
+
     /// Whether any might take one more job: one that shares a worker and asks for at least `smallest` (none: there is no
     /// such job), or any job on a worker that has none.
     pub(super) fn may_take(&self, smallest: Option<&Resources>) -> bool {
@@ -191,9 +208,9 @@ impl Rooms {
     }
 
     fn update(&mut self, place: usize) {
-        let Some(room) = self.rooms.get(place) else { return };
-        let open = !room.closed && !room.filled;
-        self.shared.set(place, (open && room.busy).then_some(room.free));
-        self.idle.set(place, (open && !room.busy).then_some(room.free));
+        if let Some(room) = self.rooms.get(place) {
+            self.shared.set(place, room.open(true));
+            self.idle.set(place, room.open(false));
+        }
     }
 }

@@ -68,10 +68,29 @@ fn order<'a>(worker: &'a WorkerView) -> impl Ord + use<'a> {
     (!worker.busy, room, Reverse(worker.last_busy), &worker.id)
 }
 
+/// What decides whether a job may use a type, and at which price.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Shape {
+    has: Resources,
+    price: f64,
+    preemptible: bool,
+}
+
+impl Shape {
+    pub(super) fn of(view: &TypeView) -> Self {
+        let instance_type = &view.instance_type;
+        Self {
+            has: instance_type.resources(),
+            price: instance_type.price.as_f64(),
+            preemptible: instance_type.preemptible,
+        }
+    }
+}
+
 /// The types that a job may use, cheapest first: those that are large enough, of which it allows that they are
 /// preemptible, and up to `price_factor` times as dear as the cheapest of them. Their places are put into `found`.
-pub(super) fn candidates<'a>(
-    types: impl Iterator<Item = &'a TypeView>,
+pub(super) fn candidates(
+    types: &[Shape],
     resources: &Resources,
     preemptible: bool,
     price_factor: f64,
@@ -79,15 +98,13 @@ pub(super) fn candidates<'a>(
 ) {
     found.clear();
     let mut limit = f64::INFINITY;
-    for (place, view) in types.enumerate() {
-        let instance_type = &view.instance_type;
-        let price = instance_type.price.as_f64();
-        if price > limit {
+    for (place, shape) in types.iter().enumerate() {
+        if shape.price > limit {
             break;
         }
-        if (preemptible || !instance_type.preemptible) && resources.fits_in(&instance_type.resources()) {
+        if (preemptible || !shape.preemptible) && resources.fits_in(&shape.has) {
             if found.is_empty() {
-                limit = price * price_factor.max(1.0);
+                limit = shape.price * price_factor.max(1.0);
             }
             found.push(place);
         }
