@@ -5,6 +5,7 @@
 mod api;
 mod cli;
 mod demo;
+mod http;
 mod job;
 mod program_config;
 mod queue;

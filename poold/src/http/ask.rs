@@ -1,0 +1,85 @@
+//! What a request asks, or what is wrong with it.
+
+use super::answer::Refusal;
+use crate::{api::ErrorCode, job::JobKey};
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, Path, Query},
+    http::{StatusCode, request::Parts},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+/// Longest body of a request, in bytes.
+pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// The parts of the address.
+#[derive(Debug)]
+pub(super) struct Address<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Address<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(parts)) => Ok(Self(parts)),
+            Err(error) => Err(Refusal::invalid(format!("the address: {}", error.body_text()))),
+        }
+    }
+}
+
+/// What follows the question mark.
+#[derive(Debug)]
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(Refusal::invalid(format!("the query: {}", error.body_text()))),
+        }
+    }
+}
+
+/// A job's id or number.
+pub(super) fn job_key(text: &str) -> Result<JobKey, Refusal> {
+    text.parse().map_err(|error| Refusal::invalid(format!("the job in the address: {error}")))
+}
+
+/// A body that may be left out.
+pub(super) async fn optional_json<T: DeserializeOwned + Default>(body: Body) -> Result<T, Refusal> {
+    let bytes = read(body).await?;
+    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+}
+
+pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    parse(&read(body).await?)
+}
+
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("the body has more than {MAX_BODY} bytes: send fewer jobs at once");
+            Err(Refusal::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message))
+        }
+        Err(error) => Err(Refusal::invalid(format!("the body did not arrive: {error}"))),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let problem = error.into_inner();
+        match path.as_str() {
+            "." => Refusal::invalid(format!("the body: {problem}")),
+            _ => Refusal::invalid(format!("the body: {path}: {problem}")),
+        }
+    })?;
+    json.end().map_err(|error| Refusal::invalid(format!("the body: {error}")))?;
+    Ok(value)
+}

@@ -1,0 +1,311 @@
+//! A service that keeps jobs in memory; the test says how they end.
+
+use crate::{
+    api::{
+        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
+        OutputPiece, OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
+    },
+    http,
+    job::{Finish, HistoryEntry, Job, JobKey, JobRequest, JobState, Moment, OutputKept, QueueTag, Record},
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use pool_core::{InstanceId, OutputStream, Resources};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+#[derive(Debug)]
+pub(crate) struct Fake {
+    tag: QueueTag,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) jobs: Vec<Job>,
+    /// By job's number and run.
+    pub(crate) output: BTreeMap<(u64, u32), [Vec<u8>; 2]>,
+    pub(crate) submissions: Vec<(Option<String>, Vec<u64>)>,
+    pub(crate) instances: Vec<InstanceRow>,
+    pub(crate) actions: Vec<(InstanceId, InstanceAction)>,
+    /// Each job ends like this as soon as it is submitted.
+    pub(crate) at_once: Option<Finish>,
+    /// So many submissions are kept, and then answered as if poold was stopping.
+    pub(crate) lost_answers: usize,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Arc<Self> {
+        let fake = Self { tag: QueueTag::random(), state: Mutex::default(), changed: watch::Sender::new(0) };
+        Arc::new(fake)
+    }
+
+    /// Where each job has ended by the time it was submitted.
+    pub(crate) fn ending(finish: Finish) -> Arc<Self> {
+        let fake = Self::new();
+        fake.change(|state| state.at_once = Some(finish));
+        fake
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state())
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let value = change(&mut self.state());
+        self.changed.send_modify(|count| *count += 1);
+        value
+    }
+
+    /// Waits until the jobs are such.
+    pub(crate) async fn until(&self, is: impl Fn(&State) -> bool) {
+        self.changed.subscribe().wait_for(|_| is(&self.state())).await.unwrap();
+    }
+
+    /// Begins another run of a job.
+    pub(crate) fn begin(&self, number: u64) {
+        self.change(|state| {
+            let record = &mut state.jobs[number as usize - 1].record;
+            (record.state, record.runs, record.attempts) =
+                (JobState::Running, record.runs + 1, record.attempts + 1);
+            record.started = Some(Moment::now());
+        });
+    }
+
+    pub(crate) fn print(&self, number: u64, stream: OutputStream, data: &[u8]) {
+        self.change(|state| {
+            let run = state.jobs[number as usize - 1].record.runs;
+            state.output.entry((number, run)).or_default()[stream as usize].extend_from_slice(data);
+        });
+    }
+
+    pub(crate) fn end(&self, number: u64, finish: Finish) {
+        self.change(|state| end(&mut state.jobs[number as usize - 1].record, finish));
+    }
+
+    fn find(&self, key: &JobKey) -> Result<Job, ServiceError> {
+        let number = key.number_in(&self.tag).unwrap_or(0);
+        let job = self.state().jobs.iter().find(|job| job.number == number).cloned();
+        job.ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("there is no job {key}")))
+    }
+}
+
+fn end(record: &mut Record, finish: Finish) {
+    record.state = finish.state();
+    record.finish = Some(finish);
+    record.ended = Some(Moment::now());
+    record.output = OutputKept::Complete;
+}
+
+/// A server on a fake in a new state directory.
+pub(crate) struct Serving {
+    pub(crate) dir: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    pub(crate) fn new(fake: &Arc<Fake>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (stop, task) = serve(fake, dir.path());
+        Self { dir, stop: Some(stop), task }
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        (&mut self.task).await.unwrap().unwrap();
+    }
+
+    pub(crate) fn restart(&mut self, fake: &Arc<Fake>) {
+        let (stop, task) = serve(fake, self.dir.path());
+        (self.stop, self.task) = (Some(stop), task);
+    }
+}
+
+fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+    let listener = http::listen(dir).unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let service: Arc<dyn Service> = Arc::clone(fake) as _;
+    (stop, tokio::spawn(http::serve(service, listener, async { drop(stopped.await) })))
+}
+
+#[async_trait]
+impl Service for Fake {
+    async fn submit(&self, submission: Submission) -> Result<Submitted, ServiceError> {
+        let problems: Vec<_> = submission.jobs.iter().flat_map(JobRequest::problems).collect();
+        if !problems.is_empty() {
+            return Err(ServiceError::invalid_jobs(problems));
+        }
+        self.change(|state| {
+            let known = state.submissions.iter().find(|(id, _)| id.is_some() && *id == submission.request_id);
+            let numbers = match known {
+                Some((_, numbers)) => numbers.clone(),
+                None => {
+                    let first = state.jobs.len() as u64 + 1;
+                    for (number, request) in (first..).zip(submission.jobs) {
+                        let mut record = Record::new(request.priority);
+                        if let Some(finish) = state.at_once.clone() {
+                            (record.runs, record.attempts) = (1, 1);
+                            end(&mut record, finish);
+                        }
+                        let id = self.tag.job_id(number);
+                        let (submitted, request) = (Moment::now(), Arc::new(request));
+                        state.jobs.push(Job { number, id, submitted, request, record });
+                    }
+                    let numbers: Vec<u64> = (first..=state.jobs.len() as u64).collect();
+                    state.submissions.push((submission.request_id, numbers.clone()));
+                    numbers
+                }
+            };
+            if state.lost_answers > 0 {
+                state.lost_answers -= 1;
+                return Err(ServiceError::stopping());
+            }
+            Ok(Submitted { ids: numbers.into_iter().map(|number| self.tag.job_id(number)).collect() })
+        })
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<JobPage, ServiceError> {
+        let limit = query.limit.unwrap_or(100);
+        let before = query.before.unwrap_or(u64::MAX);
+        let state = self.state();
+        let sought = state.jobs.iter().rev().filter(|job| job.number < before);
+        let sought = sought.filter(|job| query.name.is_none() || job.request.name == query.name);
+        let jobs: Vec<JobRow> = sought.take(limit).map(JobRow::from).collect();
+        let next = jobs.last().map(|job| job.number).filter(|_| jobs.len() == limit);
+        Ok(JobPage { jobs, next })
+    }
+
+    async fn job(&self, key: JobKey) -> Result<JobDetail, ServiceError> {
+        let job = self.find(&key)?;
+        let entry =
+            HistoryEntry { at: job.submitted, state: JobState::Queued, detail: "submitted".to_owned() };
+        Ok(JobDetail { job: JobRow::from(&job), history: vec![entry] })
+    }
+
+    async fn explain(&self, key: JobKey) -> Result<Explanation, ServiceError> {
+        let JobDetail { job, history } = self.job(key).await?;
+        let (reason, text) = ("at_quota".to_owned(), "the quota is used up".to_owned());
+        Ok(Explanation { job, reason, text, remedy: None, ahead: Some(3), history })
+    }
+
+    async fn wait(&self, key: JobKey, patience: Duration) -> Result<JobRow, ServiceError> {
+        self.find(&key)?;
+        let ended = self.until(|state| {
+            state
+                .jobs
+                .iter()
+                .any(|job| Some(job.number) == key.number_in(&self.tag) && job.record.state.is_final())
+        });
+        drop(timeout(patience, ended).await);
+        self.find(&key).map(|job| JobRow::from(&job))
+    }
+
+    async fn kill(&self, key: JobKey, reason: String) -> Result<JobRow, ServiceError> {
+        let job = self.find(&key)?;
+        if job.record.state.is_final() {
+            let message = format!("job {key} is {} already", job.record.state);
+            return Err(ServiceError::new(ErrorCode::Conflict, message));
+        }
+        self.end(job.number, Finish::Cancelled { reason });
+        self.find(&key).map(|job| JobRow::from(&job))
+    }
+
+    async fn set_priority(&self, key: JobKey, priority: u32) -> Result<JobRow, ServiceError> {
+        let job = self.find(&key)?;
+        self.change(|state| state.jobs[job.number as usize - 1].record.priority = priority);
+        self.find(&key).map(|job| JobRow::from(&job))
+    }
+
+    async fn read_output(&self, read: OutputRead) -> Result<OutputPiece, ServiceError> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let job = self.find(&read.key)?;
+            let run = read.run.or((job.record.runs > 0).then_some(job.record.runs));
+            let over = job.record.state.is_final() || run.is_some_and(|run| run < job.record.runs);
+            let data = self.look(|state| {
+                let both = run.and_then(|run| state.output.get(&(job.number, run)));
+                let all = both.map_or(&[][..], |both| &both[read.stream as usize]);
+                // In small pieces, so that their borders are tested.
+                let rest = all.get(read.offset as usize..).unwrap_or_default();
+                Bytes::copy_from_slice(&rest[..rest.len().min(7)])
+            });
+            if !data.is_empty() || over || !read.wait {
+                let incomplete = job.record.output == OutputKept::Incomplete;
+                return Ok(OutputPiece { run, last: data.is_empty(), data, incomplete });
+            }
+            changed.changed().await.unwrap();
+        }
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceRow>, ServiceError> {
+        Ok(self.look(|state| state.instances.clone()))
+    }
+
+    async fn act_on_instance(
+        &self,
+        id: InstanceId,
+        action: InstanceAction,
+    ) -> Result<InstanceRow, ServiceError> {
+        self.change(|state| state.actions.push((id.clone(), action)));
+        let found =
+            self.look(|state| state.instances.iter().find(|row| row.id.as_ref() == Some(&id)).cloned());
+        found.ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("there is no instance {id}")))
+    }
+
+    async fn status(&self) -> Result<PoolStatus, ServiceError> {
+        Ok(PoolStatus {
+            release: "1".to_owned(),
+            pid: 1,
+            instance_set: "test".to_owned(),
+            driver: "fake".to_owned(),
+            started_at: Moment::now(),
+            loaded: true,
+            jobs: BTreeMap::from([(JobState::Queued, 2)]),
+            instances: BTreeMap::from([("idle".to_owned(), 1)]),
+            price_per_hour: 0.25,
+            at_quota: true,
+            at_capacity: Vec::new(),
+            problems: vec!["the disk is full".to_owned()],
+        })
+    }
+
+    async fn metrics(&self) -> String {
+        "pool_jobs 2\n".to_owned()
+    }
+}
+
+/// An idle instance.
+pub(crate) fn instance(id: &str) -> InstanceRow {
+    InstanceRow {
+        id: Some(InstanceId::new(id).unwrap()),
+        instance_type: "small".try_into().unwrap(),
+        provider_type: "loop.small".to_owned(),
+        placement: String::new(),
+        address: None,
+        worker_state: "idle".to_owned(),
+        idle_behavior: "run".to_owned(),
+        running_jobs: Vec::new(),
+        last_job: None,
+        price: Some(0.01),
+        reason: None,
+        created_at: Some(Moment::now()),
+        idle_seconds: Some(75.0),
+        reserved: Resources::default(),
+    }
+}

@@ -1,0 +1,5 @@
+//! The server over a real Unix socket, with a scripted service behind it.
+
+pub(crate) mod fake;
+mod requests;
+mod sockets;
