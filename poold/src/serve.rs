@@ -4,9 +4,10 @@ use crate::{
     api::Service,
     config::{self, ServeConfig},
     dispatcher::{DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
-    http,
+    http::{self, SocketError},
+    job::JobState,
     program_config::InputError,
-    queue::{Queue, SqliteQueue},
+    queue::{Queue, QueueError, SqliteQueue},
     state_dir,
 };
 use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
@@ -40,10 +41,30 @@ pub(crate) enum ServeError {
     /// Nothing was started.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// Nothing was started.
+    #[error("the queue cannot be opened")]
+    Queue(#[from] QueueError),
+    /// Nothing was started.
+    #[error("the socket for the commands cannot be made")]
+    Socket(#[from] SocketError),
+    /// Nothing was started.
+    #[error(
+        "{jobs} jobs in {path} may run on instances of {bound}, and the configuration says {cloud}: they could be run a \
+         second time. Start it with the earlier driver and instance set until they have ended, or use another state \
+         directory"
+    )]
+    OtherCloud { path: PathBuf, bound: String, cloud: String, jobs: usize },
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     #[error("the socket for the commands failed")]
     Http(#[source] std::io::Error),
+}
+
+impl ServeError {
+    /// What it was given cannot be used, and nothing was started.
+    pub(crate) fn is_bad_input(&self) -> bool {
+        !matches!(self, Self::Dispatch(_) | Self::Http(_))
+    }
 }
 
 /// Serves until SIGINT or SIGTERM. Jobs and instances go on then.
@@ -64,7 +85,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let queue = open_queue(&state_dir, &config)?;
     let outputs_dir = state_dir.join("outputs");
     let outputs = OutputStore::open(outputs_dir.clone()).map_err(InputError::file(&outputs_dir))?;
-    let listener = http::listen(&state_dir).map_err(InputError::Socket)?;
+    let listener = http::listen(&state_dir)?;
 
     let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
     let cloud =
@@ -131,22 +152,21 @@ fn finish(
 }
 
 /// The queue of a state directory, bound to the instance set.
-fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, InputError> {
+fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, ServeError> {
     let path = state_dir.join("queue.sqlite");
-    let mut queue = SqliteQueue::open(&path).map_err(InputError::Queue)?;
+    let mut queue = SqliteQueue::open(&path)?;
     let cloud = format!("{}/{}", config.driver.name, config.pool.instance_set);
-    match queue.cloud().map_err(InputError::Queue)? {
+    match queue.cloud()? {
         Some(bound) if bound == cloud => {}
         Some(bound) => {
-            let active = queue.unfinished().map_err(InputError::Queue)?;
-            let active = active.iter().filter(|job| job.record.worker.is_some() && !job.record.state.is_queued());
-            let jobs = active.count();
+            let unfinished = queue.unfinished()?;
+            let jobs = unfinished.iter().filter(|job| job.record.state != JobState::Queued).count();
             if jobs > 0 {
-                return Err(InputError::OtherCloud { path, bound, cloud, jobs });
+                return Err(ServeError::OtherCloud { path, bound, cloud, jobs });
             }
-            queue.bind_to_cloud(&cloud).map_err(InputError::Queue)?;
+            queue.bind_to_cloud(&cloud)?;
         }
-        None => queue.bind_to_cloud(&cloud).map_err(InputError::Queue)?,
+        None => queue.bind_to_cloud(&cloud)?,
     }
     Ok(Box::new(queue))
 }
