@@ -45,6 +45,7 @@ fn types() -> Vec<TypeView> {
                 quota_scope: None,
                 min_idle: 0,
                 ending: 0,
+                instances: 0,
             }
         })
         .collect();
@@ -70,6 +71,7 @@ fn pool(workers: usize, idle: usize) -> PoolView {
             // What cannot be used up by jobs that ask for CPUs and memory alike.
             free: if busy { Resources { cpus: Cpus::ZERO, ..has } } else { has },
             has,
+            jobs_left: None,
         }
     });
     let workers = workers.collect();

@@ -154,6 +154,8 @@ pub struct PoolView {
     pub creates_left: Option<u32>,
     /// What the spend cap leaves; none: no cap.
     pub price_left: Option<HourlyPrice>,
+    /// Most jobs that an instance is given in its life; 0: no limit.
+    pub max_jobs_per_instance: u32,
     /// When the last complete list began; none before the first.
     pub listed: Option<Time>,
 }
@@ -177,6 +179,8 @@ pub struct TypeView {
     pub min_idle: u32,
     /// Instances that are being destroyed: they count towards the limits until they are gone.
     pub ending: usize,
+    /// All instances that are not held, whatever their state, and creates in flight: what can get free some time.
+    pub instances: usize,
 }
 
 /// A worker, as the scheduler sees it.
@@ -196,6 +200,8 @@ pub struct WorkerView {
     pub free: Resources,
     /// All that jobs may use of it.
     pub has: Resources,
+    /// How many more jobs it may be given; none: no limit.
+    pub jobs_left: Option<u32>,
 }
 
 impl PoolState {
@@ -357,6 +363,13 @@ impl PoolState {
         for worker in self.workers.values().filter(|worker| matches!(worker.state, State::Shutdown { .. })) {
             *ending.entry(&worker.type_name).or_default() += 1;
         }
+        let mut instances: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
+        let creates = self.creates.values().filter(|create| create.instance.is_none());
+        let workers = self.workers.values().filter(|worker| !worker.is_held());
+        let names = creates.map(|create| &create.create.instance_type.name);
+        for name in workers.map(|worker| &worker.type_name).chain(names) {
+            *instances.entry(name).or_default() += 1;
+        }
         let mut types: Vec<TypeView> = self
             .types
             .values()
@@ -369,6 +382,7 @@ impl PoolState {
                 quota_scope: self.quota_scope(now, instance_type, group),
                 min_idle: 0,
                 ending: ending.get(&instance_type.name).copied().unwrap_or(0),
+                instances: instances.get(&instance_type.name).copied().unwrap_or(0),
             })
             .collect();
         types.sort_by(|a, b| {
@@ -387,6 +401,7 @@ impl PoolState {
                     last_busy: worker.busy,
                     free: worker.free()?,
                     has: worker.instance_type.as_ref()?.resources(),
+                    jobs_left: None,
                 })
             })
             .collect();
@@ -402,6 +417,7 @@ impl PoolState {
             instances_left: left(settings.max_instances, self.instances_and_creates()),
             creates_left: left(settings.max_concurrent_instance_create_ops, self.creates.len()),
             price_left: None,
+            max_jobs_per_instance: 0,
             listed: self.listed,
         }
     }

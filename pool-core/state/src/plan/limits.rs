@@ -107,11 +107,11 @@ pub(super) fn relieves(block: &Block, wanted: &TypeView, ending: &TypeView) -> b
     }
 }
 
-/// What all instances that the plan knows of cost, and what the spend cap leaves beside them: no instance that costs
-/// more will ever be allowed.
+/// What all instances cost that may get free some time, and what the spend cap leaves beside them: an instance that costs
+/// more will not be allowed, however long one waits.
 pub(super) fn price_within_reach(limits: &Limits, kinds: &[Kind<'_>]) -> HourlyPrice {
     let known = kinds.iter().map(|kind| {
-        let count = kind.workers.len() + kind.coming.len();
+        let count = kind.view.instances + kind.coming.len() - kind.booting;
         let each = kind.view.instance_type.price.as_micros();
         HourlyPrice::from_micros(each.saturating_mul(count as u64))
     });

@@ -7,7 +7,6 @@ use super::{
     queue::{Class, ClassId, Rank, WaitingJobs},
     reason::WaitReason,
     reserve::{Blocked, Kept},
-    rooms::Room,
     types::{Kind, Shape, candidates, kinds},
 };
 use crate::views::PoolView;
@@ -193,7 +192,7 @@ impl<'a> Pass<'a> {
         let kind = &mut self.kinds[at];
         self.limits.count(kind.view);
         self.creates.push(kind.name().clone());
-        kind.coming.push(Room::untouched(kind.has))
+        kind.add_coming()
     }
 
     fn fill(&mut self, spot: &Spot, wanted: &Resources, more: impl FnMut() -> bool) {

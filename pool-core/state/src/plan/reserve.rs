@@ -186,7 +186,7 @@ impl Pass<'_> {
     }
 }
 
-/// A worker that takes jobs.
+/// A worker.
 struct OpenWorker<'a> {
     at: usize,
     place: usize,
@@ -206,5 +206,5 @@ fn all_workers<'a>(at: usize, kind: &'a Kind<'_>) -> impl Iterator<Item = OpenWo
 }
 
 fn open_workers<'a>(at: usize, kind: &'a Kind<'_>) -> impl Iterator<Item = OpenWorker<'a>> {
-    all_workers(at, kind).filter(|worker| !worker.room.closed)
+    all_workers(at, kind).filter(|worker| !worker.room.closed && worker.room.jobs_left != Some(0))
 }

@@ -99,22 +99,28 @@ pub(super) struct Room {
     pub(super) filled: bool,
     /// It takes no further jobs in this plan.
     pub(super) closed: bool,
+    /// How many more jobs it may get in its life; none: no limit.
+    pub(super) jobs_left: Option<u32>,
 }
 
 impl Room {
-    pub(super) fn untouched(has: Resources) -> Self {
-        Self { free: has, busy: false, filled: false, closed: false }
+    pub(super) fn untouched(has: Resources, jobs_left: Option<u32>) -> Self {
+        Self { free: has, busy: false, filled: false, closed: false, jobs_left }
+    }
+
+    /// Whether it takes any further jobs.
+    fn is_open(&self) -> bool {
+        !self.closed && !self.filled && self.jobs_left != Some(0)
     }
 
     /// What is free, if it takes further jobs and has some (`busy`) or none.
     fn open(&self, busy: bool) -> Option<Resources> {
-        (self.busy == busy && !self.closed && !self.filled).then_some(self.free)
+        (self.busy == busy && self.is_open()).then_some(self.free)
     }
 
     /// Whether a job fits here now.
     pub(super) fn takes(&self, wanted: &Resources) -> bool {
-        let barred = self.closed || self.filled || (self.busy && is_whole(wanted));
-        !barred && wanted.fits_in(&self.free)
+        self.is_open() && !(self.busy && is_whole(wanted)) && wanted.fits_in(&self.free)
     }
 }
 
@@ -178,6 +184,7 @@ impl Rooms {
                 room.free = room.free.saturating_sub(wanted);
                 room.busy = true;
                 room.filled |= is_whole(wanted);
+                room.jobs_left = room.jobs_left.map(|left| left.saturating_sub(1));
                 count += 1;
             }
         }

@@ -18,6 +18,8 @@ pub(super) struct Kind<'a> {
     pub(super) coming: Rooms,
     /// How many of these were coming before this plan.
     pub(super) booting: usize,
+    /// How many jobs one may get in its life; none: no limit.
+    jobs_each: Option<u32>,
 }
 
 /// All types, cheapest first.
@@ -30,11 +32,12 @@ pub(super) fn kinds(pool: &PoolView) -> Vec<Kind<'_>> {
             workers[*place].push(worker);
         }
     }
-    pool.types.iter().zip(workers).map(|(view, workers)| Kind::new(view, workers)).collect()
+    let jobs_each = Some(pool.max_jobs_per_instance).filter(|limit| *limit > 0);
+    pool.types.iter().zip(workers).map(|(view, workers)| Kind::new(view, workers, jobs_each)).collect()
 }
 
 impl<'a> Kind<'a> {
-    fn new(view: &'a TypeView, mut workers: Vec<&'a WorkerView>) -> Self {
+    fn new(view: &'a TypeView, mut workers: Vec<&'a WorkerView>, jobs_each: Option<u32>) -> Self {
         workers.sort_by(|a, b| order(a).cmp(&order(b)));
         let has = view.instance_type.resources();
         let rooms = workers.iter().map(|worker| Room {
@@ -42,19 +45,25 @@ impl<'a> Kind<'a> {
             busy: worker.busy,
             filled: worker.filled,
             closed: false,
+            jobs_left: worker.jobs_left,
         });
         let ready = Rooms::new(rooms.collect());
         // Creates in flight, and workers that are booting or unknown: unallocated, and not among those that take jobs.
         let idle = workers.iter().filter(|worker| !worker.busy).count();
         let booting = view.unallocated.saturating_sub(idle);
-        let coming = Rooms::new(vec![Room::untouched(has); booting]);
-        Self { view, has, workers, ready, coming, booting }
+        let coming = Rooms::new(vec![Room::untouched(has, jobs_each); booting]);
+        Self { view, has, workers, ready, coming, booting, jobs_each }
     }
 
     /// How many have no job, nor will have by this plan, and stay.
     pub(super) fn without_jobs(&self) -> usize {
         let free = |room: &&Room| !room.busy && !room.closed;
         self.ready.iter().chain(self.coming.iter()).filter(free).count()
+    }
+
+    /// One that is asked for. Returns its place among those that are coming.
+    pub(super) fn add_coming(&mut self) -> usize {
+        self.coming.push(Room::untouched(self.has, self.jobs_each))
     }
 
     pub(super) fn name(&self) -> &InstanceTypeName {

@@ -13,5 +13,8 @@ mod parity_probes;
 mod parity_rules;
 mod parity_states;
 mod plan;
+mod plan_limits;
+mod plan_rules;
+mod plan_starvation;
 mod properties;
 mod random_world;
