@@ -1,10 +1,15 @@
 //! What an operator configures, and what is wrong with it.
 
 use config::{Config, File, FileFormat};
-use pool_api::{Capabilities, ImageId, InstanceSetId, InstanceType, Tags};
+use pool_api::{Capabilities, HourlyPrice, ImageId, InstanceSetId, InstanceType, InstanceTypeName, Tags};
 use pool_state::{Settings, TagNames};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+    time::Duration,
+};
 
 /// A pool's configuration. Durations are written as people write them (`90s`, `1h 30m`), and so are sizes
 /// (`4 GiB`). Unknown fields are errors.
@@ -103,6 +108,18 @@ pub struct PoolConfig {
     /// See [`Settings::max_instances`].
     #[serde(default = "defaults::max_instances")]
     pub max_instances: u32,
+    /// How many workers of each type may stay idle, by the type's name. See [`Settings::min_idle`].
+    #[serde(default)]
+    pub min_idle: BTreeMap<InstanceTypeName, u32>,
+    /// See [`Settings::max_jobs_per_instance`].
+    #[serde(default = "defaults::max_jobs_per_instance")]
+    pub max_jobs_per_instance: u32,
+    /// See [`Settings::max_lifetime`].
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<Duration>,
+    /// See [`Settings::max_price_per_hour`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price_per_hour: Option<HourlyPrice>,
 }
 
 impl fmt::Debug for PoolConfig {
@@ -163,6 +180,7 @@ mod defaults {
         max_cloud_ops_per_second: u32,
         max_concurrent_instance_create_ops: u32,
         max_instances: u32,
+        max_jobs_per_instance: u32,
     }
 }
 
@@ -269,6 +287,10 @@ impl PoolConfig {
             max_cloud_ops_per_second: settings.max_cloud_ops_per_second,
             max_concurrent_instance_create_ops: settings.max_concurrent_instance_create_ops,
             max_instances: settings.max_instances,
+            min_idle: settings.min_idle,
+            max_jobs_per_instance: settings.max_jobs_per_instance,
+            max_lifetime: settings.max_lifetime,
+            max_price_per_hour: settings.max_price_per_hour,
         }
     }
 
@@ -307,6 +329,24 @@ impl PoolConfig {
             }
             if instance_type.memory.0 == 0 {
                 wrong(field("memory"), "must be more than 0");
+            }
+        }
+        for name in self.min_idle.keys().filter(|name| !names.contains(name)) {
+            wrong(format!("min_idle.{name}"), "no instance type has this name: use one of instance_types");
+        }
+        let idle: u64 = self.min_idle.values().map(|idle| u64::from(*idle)).sum();
+        if self.max_instances > 0 && idle > u64::from(self.max_instances) {
+            let problem = format!("{idle} in all, more than max_instances ({}) allows", self.max_instances);
+            wrong("min_idle".into(), &problem);
+        }
+        if self.max_lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
+            wrong("max_lifetime".into(), "must be more than 0: leave it out for no limit");
+        }
+        if let Some(cap) = self.max_price_per_hour {
+            let cheapest = self.instance_types.iter().map(|t| t.price).min();
+            if cheapest.is_some_and(|price| price > cap) {
+                let problem = "allows not even one instance of the cheapest type: raise it";
+                wrong("max_price_per_hour".into(), problem);
             }
         }
         let positive = [
@@ -399,6 +439,10 @@ impl PoolConfig {
             max_cloud_ops_per_second: self.max_cloud_ops_per_second,
             max_concurrent_instance_create_ops: self.max_concurrent_instance_create_ops,
             max_instances: self.max_instances,
+            min_idle: self.min_idle.clone(),
+            max_jobs_per_instance: self.max_jobs_per_instance,
+            max_lifetime: self.max_lifetime,
+            max_price_per_hour: self.max_price_per_hour,
             ..Settings::default()
         }
     }
@@ -413,7 +457,7 @@ mod tests {
     #[test]
     fn each_mistake_is_an_error_that_names_its_field() {
         let twice = GOOD.split_once('\n').unwrap().1;
-        let cases: [(String, &[&str]); 10] = [
+        let cases: [(String, &[&str]); 16] = [
             (format!("sync_intervall = '1m'\n{GOOD}"), &["sync_intervall"]),
             (format!("max_instances = 'many'\n{GOOD}"), &["max_instances"]),
             (format!("timeout_idle = '5 parsecs'\n{GOOD}"), &["timeout_idle"]),
@@ -424,6 +468,12 @@ mod tests {
             (format!("probe_interval = '0s'\n{GOOD}"), &["probe_interval"]),
             (format!("boot_probe_command = ''\n{GOOD}"), &["boot_probe_command"]),
             ("instance_set = 'a'\ninstance_types = []".into(), &["instance_types"]),
+            (format!("{GOOD}[min_idle]\nlarge = 1\n"), &["min_idle.large", "instance_types"]),
+            (format!("max_instances = 3\n{GOOD}[min_idle]\ns = 4\n"), &["min_idle", "max_instances (3)"]),
+            (format!("max_jobs_per_instance = -1\n{GOOD}"), &["max_jobs_per_instance"]),
+            (format!("max_lifetime = '0s'\n{GOOD}"), &["max_lifetime"]),
+            (format!("max_price_per_hour = -1\n{GOOD}"), &["max_price_per_hour"]),
+            (format!("max_price_per_hour = 0.49\n{GOOD}"), &["max_price_per_hour", "cheapest"]),
         ];
         for (text, expected) in cases {
             let error = PoolConfig::from_toml(&text).unwrap_err().to_string();
@@ -469,7 +519,7 @@ mod tests {
     fn quoted_keys_are_kept_as_they_are() {
         #[derive(Deserialize)]
         struct Text {
-            groups: std::collections::BTreeMap<String, u32>,
+            groups: BTreeMap<String, u32>,
         }
         let text: Text = read_toml("[groups]\n'Loop.Small' = 1\n\"a b[0]\" = 2\n").unwrap();
         assert_eq!(text.groups.keys().collect::<Vec<_>>(), ["Loop.Small", "a b[0]"]);
@@ -492,5 +542,21 @@ mod tests {
         assert_eq!(config, PoolConfig::new(config.instance_set.clone(), config.instance_types.clone()));
         let other = PoolConfig::from_toml(&format!("timeout_idle = '7m'\n{GOOD}")).unwrap();
         assert_eq!(other.settings().timeout_idle, Duration::from_secs(420));
+    }
+
+    #[test]
+    fn policies_are_read_and_written_as_they_were() {
+        let text = format!(
+            "max_jobs_per_instance = 1\nmax_lifetime = '12h'\nmax_price_per_hour = 2.5\n{GOOD}[min_idle]\ns = 2\n"
+        );
+        let config = PoolConfig::from_toml(&text).unwrap();
+        let settings = config.settings();
+        assert_eq!(settings.min_idle, [("s".parse().unwrap(), 2)].into());
+        assert_eq!(settings.max_jobs_per_instance, 1);
+        assert_eq!(settings.max_lifetime, Some(Duration::from_secs(12 * 3600)));
+        assert_eq!(settings.max_price_per_hour, Some(HourlyPrice::from_micros(2_500_000)));
+        for config in [config, PoolConfig::from_toml(GOOD).unwrap()] {
+            assert_eq!(PoolConfig::from_toml(&toml::to_string(&config).unwrap()).unwrap(), config);
+        }
     }
 }

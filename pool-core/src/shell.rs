@@ -21,6 +21,7 @@ use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 use tokio::{
     sync::{Notify, broadcast, mpsc, watch},
@@ -55,7 +56,7 @@ pub(crate) struct Shell {
 }
 
 /// What tells a runner program from the one that was loaded before.
-type ProgramVersion = Option<(u64, std::time::SystemTime)>;
+type ProgramVersion = Option<(u64, SystemTime)>;
 
 /// The parts that a [`Shell`] is made of.
 pub(crate) struct ShellParts {
@@ -399,5 +400,7 @@ fn describe(instance: &dyn Instance) -> ListedInstance {
         tags: instance.tags().clone(),
         lifecycle: instance.lifecycle(),
         created: instance.created(),
+        // The one place where a wall clock has a say: the decisions believe it once for each instance.
+        age: instance.created().map(|at| SystemTime::now().duration_since(at).unwrap_or_default()),
     }
 }

@@ -45,7 +45,6 @@ fn types() -> Vec<TypeView> {
                 quota_scope: None,
                 min_idle: 0,
                 ending: 0,
-                instances: 0,
             }
         })
         .collect();

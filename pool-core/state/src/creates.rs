@@ -9,7 +9,9 @@ use crate::{
     timers::Timer,
     worker::{Asking, Began, PendingCreate},
 };
-use pool_api::{Effect as CallEffect, Idempotency, IdempotencyToken, InstanceTypeName, Placement};
+use pool_api::{
+    Effect as CallEffect, HourlyPrice, Idempotency, IdempotencyToken, InstanceTypeName, Placement,
+};
 use std::time::Duration;
 
 /// What each new instance gets that is drawn by chance, by the caller.
@@ -43,6 +45,20 @@ pub enum CreateRefusal {
     /// As many instances as are allowed.
     #[error("max_instances ({0}) is reached")]
     MaxInstances(u32),
+    /// One more would cost more an hour than is allowed.
+    #[error(
+        "max_price_per_hour is {cap}, {used} of it is in use, and instance type {instance_type} costs {price}"
+    )]
+    SpendCap {
+        /// What is allowed.
+        cap: HourlyPrice,
+        /// What the instances and the creates in flight cost.
+        used: HourlyPrice,
+        /// The type that was asked for.
+        instance_type: InstanceTypeName,
+        /// What one of it costs.
+        price: HourlyPrice,
+    },
     /// The provider limits the rate of creates.
     #[error("creates are throttled for {:.1} s", .0.as_secs_f64())]
     Throttled(Duration),
@@ -76,6 +92,12 @@ impl PoolState {
         let limit = self.settings().max_instances;
         if limit > 0 && self.instances_and_creates() >= limit as usize {
             return Err(CreateRefusal::MaxInstances(limit));
+        }
+        if let (Some(cap), Some(left)) = (self.settings().max_price_per_hour, self.price_left())
+            && instance_type.price > left
+        {
+            let (used, price) = (self.price_in_use(), instance_type.price);
+            return Err(CreateRefusal::SpendCap { cap, used, instance_type: type_name.clone(), price });
         }
         let Some((index, placement)) = self.pick_placement(type_name) else {
             return Err(CreateRefusal::AtQuota);

@@ -17,6 +17,7 @@ mod holdoff;
 mod listing;
 mod phase;
 mod plan;
+mod policies;
 mod pool;
 mod probing;
 mod rate;

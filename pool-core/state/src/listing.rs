@@ -162,11 +162,14 @@ impl PoolState {
             probe_queued: false,
             failed_probes: 0,
             destroying: None,
+            jobs_left: Some(self.settings().max_jobs_per_instance).filter(|limit| *limit > 0),
+            expires: None,
             tags: TagSaves::default(),
             index: None,
         };
         self.workers.insert(id.clone(), worker);
         self.reindex(&id);
+        self.set_lifetime(&id, instance.age);
         self.emit(Effect::Report(Notice::Appeared { instance: id.clone(), created_here: pending.is_some() }));
         self.emit(Effect::SetAddress { instance: id.clone(), address: instance.address.clone() });
         self.notify();
@@ -263,7 +266,9 @@ impl PoolState {
         if self.secrets.get(&worker.secret) == Some(id) {
             self.secrets.remove(&worker.secret);
         }
-        for timer in [Timer::Probe, Timer::Idle, Timer::Destroy, Timer::SaveTags, Timer::StaleRun] {
+        for timer in
+            [Timer::Probe, Timer::Idle, Timer::Lifetime, Timer::Destroy, Timer::SaveTags, Timer::StaleRun]
+        {
             self.timers.clear(&timer(id.clone()));
         }
         for (job, run) in std::mem::take(&mut worker.runs) {

@@ -169,6 +169,7 @@ impl PoolState {
                 Timer::RetryCreate(op) => self.retry_create(op),
                 Timer::Probe(id) => self.probe_due(id),
                 Timer::Idle(id) => self.retire_if_due(&id),
+                Timer::Lifetime(id) => self.drain_unless_held(&id),
                 Timer::Destroy(id) => self.destroy_again(&id),
                 Timer::SaveTags(id) => self.save_tags(&id),
                 Timer::StaleRun(id) => self.check_stale(&id),
@@ -237,7 +238,11 @@ impl PoolState {
                 let old = std::mem::replace(&mut worker.index, key.clone());
                 self.unindex(old);
                 if let Some(new) = key {
-                    self.index.entry((new.instance_type, new.phase)).or_default().insert((new.since, new.id));
+                    let place = (new.instance_type.clone(), new.phase);
+                    self.index.entry(place).or_default().insert((new.since, new.id));
+                    if new.phase == Phase::Idle {
+                        self.recheck_kept_idle(&new.instance_type);
+                    }
                 }
             }
         }

@@ -17,7 +17,7 @@ pub struct UnknownInstance(pub InstanceId);
 
 impl PoolState {
     /// p10: says what becomes of a worker without a job. Takes effect at once, is saved to its tags after that:
-    /// see [`is_saved`](Self::is_saved).
+    /// see [`is_saved`](Self::is_saved). A worker that has had all its jobs, or its time, drains where it was to run.
     ///
     /// # Errors
     /// [`UnknownInstance`].
@@ -31,6 +31,7 @@ impl PoolState {
         if !self.workers.contains_key(id) {
             return Err(UnknownInstance(id.clone()));
         }
+        let to = self.allowed_behavior(self.now, id, to);
         self.change_idle_behavior(id, to);
         self.pump_calls();
         Ok(())
@@ -121,6 +122,8 @@ impl PoolState {
         let drain = worker.idle_behavior == IdleBehavior::Drain;
         match worker.state {
             State::Idle { .. } | State::Booting if drain => self.shutdown(id, ShutdownReason::Drained),
+            // Looked at again when another of its type becomes idle.
+            State::Idle { since } if now >= since + timeout && self.is_kept_idle(id) => {}
             State::Idle { since } if now >= since + timeout => self.shutdown(id, ShutdownReason::Idle),
             State::Idle { since } => self.timers.set(Timer::Idle(id.clone()), since + timeout),
             State::Unknown | State::Booting | State::Running | State::Shutdown { .. } => {}
@@ -139,6 +142,7 @@ impl PoolState {
         }
         self.boot_ended(id, outcome);
         self.timers.clear(&Timer::Idle(id.clone()));
+        self.timers.clear(&Timer::Lifetime(id.clone()));
         self.timers.clear(&Timer::Probe(id.clone()));
         self.emit(Effect::Report(Notice::Shutdown { instance: id.clone(), reason }));
         self.destroy_again(id);

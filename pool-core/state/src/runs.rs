@@ -140,7 +140,7 @@ impl PoolState {
             worker.runs_changed = seq;
             worker.unfetched.remove(&run);
             worker.forgetting.insert(run.clone());
-            self.emit(Effect::Forget { instance: id.clone(), run });
+            self.send_forget(id, run);
             self.retire_if_due(id);
         }
     }
@@ -180,6 +180,7 @@ impl PoolState {
         self.timers.clear(&Timer::Idle(id.clone()));
         self.reindex(id);
         self.step(id, Input::JobStarted, State::Running);
+        self.count_job(id);
         self.notify();
     }
 
@@ -271,7 +272,7 @@ impl PoolState {
             if let Some(worker) = self.workers.get_mut(id) {
                 worker.forgetting.insert(run.clone());
             }
-            self.emit(Effect::Forget { instance: id.clone(), run: run.clone() });
+            self.send_forget(id, run.clone());
             self.reindex(id);
             return;
         }
@@ -298,6 +299,7 @@ impl PoolState {
                     worker.busy = now;
                     self.clear_end(&run.job);
                     self.record_end(id, run.clone(), JobEnd::Finished(end));
+                    self.count_job(id);
                 }
             },
         }

@@ -1,6 +1,7 @@
 //! The numbers that the decisions depend on.
 
-use std::time::Duration;
+use pool_api::{HourlyPrice, InstanceTypeName};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Every limit and interval. [`Settings::default`] has the values that operators start from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +38,24 @@ pub struct Settings {
     pub max_concurrent_instance_create_ops: u32,
     /// Most instances, creates in flight included; 0: no limit.
     pub max_instances: u32,
+    /// How many workers of a type may stay idle for longer than `timeout_idle`: none of them is shut down for being idle
+    /// while no more than these are. The scheduler's plan creates what is missing.
+    pub min_idle: BTreeMap<InstanceTypeName, u32>,
+    /// Most jobs that an instance is given in its whole life; 0: no limit; 1: a fresh machine for each job.
+    ///
+    /// With its last job it is drained. A start counts also when the runner refused it or it was lost; a run of an
+    /// earlier process counts when it is found on the worker, going on or ended and not forgotten.
+    ///
+    /// Across a crash: with 1, no instance ever gets a second job, for the runner keeps the first until the cloud has
+    /// the tag that says `drain`. With more, an instance whose last job was given is never given another either; of
+    /// one that had jobs left, the next process counts only those that the runner still has, so that it may get up to
+    /// this many again.
+    pub max_jobs_per_instance: u32,
+    /// An instance that is older is drained, once it is not held; none: no limit.
+    pub max_lifetime: Option<Duration>,
+    /// What all instances together may cost an hour, those that are being destroyed and creates in flight included;
+    /// none: no cap. More is never asked for; what is found and costs more is not destroyed.
+    pub max_price_per_hour: Option<HourlyPrice>,
     /// First pause before a worker that is booting is probed again; doubles up to `probe_interval`.
     pub first_probe_backoff: Duration,
 }
@@ -60,6 +79,10 @@ impl Default for Settings {
             max_cloud_ops_per_second: 10,
             max_concurrent_instance_create_ops: 1,
             max_instances: 64,
+            min_idle: BTreeMap::new(),
+            max_jobs_per_instance: 0,
+            max_lifetime: None,
+            max_price_per_hour: None,
             first_probe_backoff: Duration::from_millis(250),
         }
     }

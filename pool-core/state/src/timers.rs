@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     RetryCreate(OpId),
     /// A worker's next probe.
     Probe(InstanceId),
+    /// A worker is as old as one may get.
+    Lifetime(InstanceId),
     /// A worker has been idle for long enough.
     Idle(InstanceId),
     /// A destroyed instance should be gone by now.

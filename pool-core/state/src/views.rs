@@ -179,8 +179,6 @@ pub struct TypeView {
     pub min_idle: u32,
     /// Instances that are being destroyed: they count towards the limits until they are gone.
     pub ending: usize,
-    /// All instances that are not held, whatever their state, and creates in flight: what can get free some time.
-    pub instances: usize,
 }
 
 /// A worker, as the scheduler sees it.
@@ -358,17 +356,11 @@ impl PoolState {
 
     /// What the scheduler sees at this moment.
     pub fn pool_view(&self, now: Time) -> PoolView {
+        let settings = self.settings();
         let unallocated = self.unallocated();
         let mut ending: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
         for worker in self.workers.values().filter(|worker| matches!(worker.state, State::Shutdown { .. })) {
             *ending.entry(&worker.type_name).or_default() += 1;
-        }
-        let mut instances: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
-        let creates = self.creates.values().filter(|create| create.instance.is_none());
-        let workers = self.workers.values().filter(|worker| !worker.is_held());
-        let names = creates.map(|create| &create.create.instance_type.name);
-        for name in workers.map(|worker| &worker.type_name).chain(names) {
-            *instances.entry(name).or_default() += 1;
         }
         let mut types: Vec<TypeView> = self
             .types
@@ -380,9 +372,8 @@ impl PoolState {
                 at_quota: self.at_quota_for(now, &instance_type.name),
                 quota_group: group.clone(),
                 quota_scope: self.quota_scope(now, instance_type, group),
-                min_idle: 0,
+                min_idle: settings.min_idle.get(&instance_type.name).copied().unwrap_or(0),
                 ending: ending.get(&instance_type.name).copied().unwrap_or(0),
-                instances: instances.get(&instance_type.name).copied().unwrap_or(0),
             })
             .collect();
         types.sort_by(|a, b| {
@@ -401,14 +392,13 @@ impl PoolState {
                     last_busy: worker.busy,
                     free: worker.free()?,
                     has: worker.instance_type.as_ref()?.resources(),
-                    jobs_left: None,
+                    jobs_left: worker.jobs_left,
                 })
             })
             .collect();
         let left = |limit: u32, count: usize| {
             (limit > 0).then(|| limit.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX)))
         };
-        let settings = self.settings();
         PoolView {
             loaded: self.loaded,
             types,
@@ -416,8 +406,8 @@ impl PoolState {
             at_quota: self.at_quota(now),
             instances_left: left(settings.max_instances, self.instances_and_creates()),
             creates_left: left(settings.max_concurrent_instance_create_ops, self.creates.len()),
-            price_left: None,
-            max_jobs_per_instance: 0,
+            price_left: self.price_left(),
+            max_jobs_per_instance: settings.max_jobs_per_instance,
             listed: self.listed,
         }
     }

@@ -33,6 +33,9 @@ pub struct ListedInstance {
     pub lifecycle: Lifecycle,
     /// When it was created, by the cloud's clock.
     pub created: Option<SystemTime>,
+    /// How old it is, by the cloud's clock and ours: zero when it seems to come from the future, none when the cloud does
+    /// not tell. Believed once, when the instance is first seen.
+    pub age: Option<Duration>,
 }
 
 /// A position in the order of all that the pool has been told: tells what came before what, also within
@@ -215,6 +218,10 @@ pub(crate) struct Worker {
     pub(crate) probe_queued: bool,
     pub(crate) failed_probes: u32,
     pub(crate) destroying: Option<OpId>,
+    /// How many more jobs it may be given; none: no limit.
+    pub(crate) jobs_left: Option<u32>,
+    /// When it is to be drained for its age.
+    pub(crate) expires: Option<Time>,
     pub(crate) tags: TagSaves,
     pub(crate) index: Option<IndexKey>,
 }
@@ -225,6 +232,7 @@ impl Worker {
         let takes_jobs = matches!(self.state, State::Idle { .. } | State::Running)
             && self.idle_behavior == IdleBehavior::Run
             && self.broken.is_none()
+            && self.jobs_left != Some(0)
             && self.strays.is_empty()
             && matches!(self.lifecycle, Lifecycle::Running | Lifecycle::Pending);
         let has = self.instance_type.as_ref().filter(|_| takes_jobs)?.resources();
@@ -265,6 +273,7 @@ impl Worker {
             && self.runs.is_empty()
             && self.strays.is_empty()
             && self.broken.is_none()
+            && self.jobs_left != Some(0)
             && self.instance_type.is_some()
             && matches!(self.lifecycle, Lifecycle::Running | Lifecycle::Pending);
         counts.then(|| IndexKey { instance_type: self.type_name.clone(), phase, since, id: self.id.clone() })

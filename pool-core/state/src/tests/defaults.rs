@@ -32,9 +32,12 @@ fn every_default_is_the_one_that_is_promised() {
         ("max_cloud_ops_per_second", defaults.max_cloud_ops_per_second, 10),
         ("max_concurrent_instance_create_ops", defaults.max_concurrent_instance_create_ops, 1),
         ("max_instances", defaults.max_instances, 64),
+        ("max_jobs_per_instance", defaults.max_jobs_per_instance, 0),
     ];
     for (what, is, promised) in limits {
         assert_eq!(is, promised, "{what}");
     }
+    assert!(defaults.min_idle.is_empty());
+    assert_eq!((defaults.max_lifetime, defaults.max_price_per_hour), (None, None));
     assert_eq!(PlanOptions::default().price_factor, 1.5);
 }

@@ -133,6 +133,7 @@ pub(super) fn listed(instance: &str, type_name: &str, tags: Tags) -> ListedInsta
         tags,
         lifecycle: Lifecycle::Running,
         created: None,
+        age: None,
     }
 }
 

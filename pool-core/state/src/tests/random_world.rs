@@ -6,7 +6,7 @@ use crate::{
     ListedInstance, Notice, OpId, PoolState, ProbeResult, RunList, ShutdownReason, StartAnswer, Time,
     phase::State,
 };
-use pool_api::{IdempotencyToken, InstanceId, JobId, Lifecycle, PlacementReach, Reach, RunId};
+use pool_api::{HourlyPrice, IdempotencyToken, InstanceId, JobId, Lifecycle, PlacementReach, Reach, RunId};
 use pool_protocol::{RunEnd, RunReport, RunStatus};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,6 +16,11 @@ use std::{
 pub(super) const MAX_INSTANCES: u32 = 6;
 pub(super) const MAX_CREATES: u32 = 2;
 pub(super) const CALLS_PER_SECOND: u32 = 3;
+/// Of `small`.
+pub(super) const MIN_IDLE: usize = 1;
+pub(super) const MAX_JOBS: u32 = 3;
+/// Of six instances not all can be of the dearest types.
+pub(super) const MAX_PRICE: HourlyPrice = HourlyPrice::from_micros(1_500_000);
 
 /// One thing that chance does: what, and to whom.
 pub(super) type Step = (u8, u8);
@@ -36,6 +41,8 @@ pub(super) struct RandomWorld {
     /// What the pool has asked for and nobody has done yet.
     pending: Vec<Effect>,
     attempts: BTreeMap<JobId, u32>,
+    /// How many jobs each instance was given.
+    given: BTreeMap<InstanceId, u32>,
     /// When calls to the cloud went out, the latest last.
     calls: VecDeque<Time>,
     answered: Vec<OpId>,
@@ -54,6 +61,10 @@ impl RandomWorld {
         setup.settings.timeout_booting = secs(15);
         setup.settings.timeout_probe = secs(15);
         setup.settings.timeout_idle = secs(10);
+        setup.settings.min_idle = [(name(SMALL), 1)].into();
+        setup.settings.max_jobs_per_instance = MAX_JOBS;
+        setup.settings.max_lifetime = Some(secs(60));
+        setup.settings.max_price_per_hour = Some(MAX_PRICE);
         let now = Time::from_start(secs(100));
         let mut world = Self {
             pool: PoolState::new(setup, now),
@@ -61,6 +72,7 @@ impl RandomWorld {
             machines: BTreeMap::new(),
             pending: Vec::new(),
             attempts: BTreeMap::new(),
+            given: BTreeMap::new(),
             calls: VecDeque::new(),
             answered: Vec::new(),
             made: 0,
@@ -88,6 +100,7 @@ impl RandomWorld {
         self.collect();
         self.invariant_indexes_hold();
         self.invariant_a_job_has_one_place();
+        self.invariant_spend_cap();
     }
 
     fn create(&mut self, who: u8) {
@@ -95,10 +108,16 @@ impl RandomWorld {
         self.made += 1;
         let bits = u128::from(self.made);
         let fresh = FreshInstance { secret: secret(self.made), token: IdempotencyToken::from_bits(bits) };
-        if self.pool.create(self.now, &name(types[usize::from(who) % types.len()]), fresh).is_ok() {
+        let answer = self.pool.create(self.now, &name(types[usize::from(who) % types.len()]), fresh);
+        if let Err(refusal) = &answer {
+            self.log.push(format!("{:?} {refusal:?}", self.now));
+        }
+        if answer.is_ok() {
             let all = self.pool.instances_and_creates();
             assert!(all <= MAX_INSTANCES as usize, "invariant_caps: {all} instances and creates");
             assert!(self.pool.creates.len() <= MAX_CREATES as usize, "invariant_caps: creates at once");
+            let price = self.pool.price_in_use();
+            assert!(price <= MAX_PRICE, "invariant_caps: {price:?} an hour");
         }
     }
 
@@ -351,9 +370,13 @@ impl RandomWorld {
                 | Effect::SetTags { .. } => {
                     self.invariant_calls_per_second();
                 }
-                Effect::Start { instance, run } => self.invariant_started_once(instance, run),
+                Effect::Start { instance, run } => {
+                    self.invariant_started_once(instance, run);
+                    self.invariant_a_life_is_bounded(&instance.clone());
+                }
                 Effect::Report(Notice::Shutdown { instance, reason }) => {
                     self.invariant_held_means_held(&instance.clone(), reason);
+                    self.invariant_min_idle_stay(instance, reason);
                 }
                 _ => {}
             }
@@ -387,6 +410,45 @@ impl RandomWorld {
             let twice = machine.runs.iter().any(|(other, end)| other.job == run.job && end.is_none());
             assert!(!twice, "invariant_one_place: {run} is started on {instance} and runs on {id}");
         }
+    }
+
+    fn invariant_spend_cap(&self) {
+        // Chance can tell the pool that a create was refused which was not: its instance is an adopted excess.
+        let adopted = self.pool.workers.values().filter(|w| w.create_began.is_none());
+        let adopted: HourlyPrice = adopted.filter_map(|w| w.instance_type.as_ref()).map(|t| t.price).sum();
+        let price = self.pool.price_in_use().as_micros() - adopted.as_micros();
+        assert!(price <= MAX_PRICE.as_micros(), "invariant_caps: {price} micros an hour");
+    }
+
+    fn invariant_a_life_is_bounded(&mut self, instance: &InstanceId) {
+        let given = self.given.entry(instance.clone()).or_default();
+        *given += 1;
+        assert!(*given <= MAX_JOBS, "invariant_bounded_life: {instance} was given {given} jobs");
+        let expires = self.pool.workers[instance].expires.unwrap();
+        assert!(self.now < expires, "invariant_bounded_life: {instance} was given a job when it was too old");
+    }
+
+    fn invariant_min_idle_stay(&self, instance: &InstanceId, reason: &ShutdownReason) {
+        let now = self.now;
+        // Others may have ended in the same moment, for other reasons.
+        let stays_or_just_went = |state: &State| match state {
+            State::Idle { .. } => true,
+            State::Shutdown { requested, .. } => *requested == now,
+            _ => false,
+        };
+        let idle = self
+            .pool
+            .workers
+            .values()
+            .filter(|w| w.type_name == name(SMALL) && w.id != *instance && stays_or_just_went(&w.state));
+        let went = &self.pool.workers[instance];
+        // One that takes no jobs any more, as it is stopping, is of no use as an idle one.
+        let bound = went.type_name == name(SMALL)
+            && *reason == ShutdownReason::Idle
+            && went.broken.is_none()
+            && went.strays.is_empty()
+            && went.lifecycle == Lifecycle::Running;
+        assert!(!bound || idle.count() >= MIN_IDLE, "invariant_min_idle: {instance}");
     }
 
     fn invariant_held_means_held(&self, instance: &InstanceId, reason: &ShutdownReason) {
@@ -470,8 +532,12 @@ impl RandomWorld {
             self.collect();
             self.invariant_indexes_hold();
             self.invariant_a_job_has_one_place();
-            if self.machines.is_empty() && self.pool.instances().is_empty() && self.pool.running().is_empty()
-            {
+            let kept = self.pool.workers.values().all(|w| self.pool.is_kept_idle(&w.id));
+            let left = self.pool.workers.len();
+            if kept && left <= MIN_IDLE && self.machines.len() == left && self.pool.running().is_empty() {
+                if left > 0 {
+                    self.log.push("Kept".into());
+                }
                 return;
             }
             self.advance(secs(5));
