@@ -45,6 +45,7 @@ fn types() -> Vec<TypeView> {
                 quota_scope: None,
                 min_idle: 0,
                 ending: 0,
+                instances: 0,
             }
         })
         .collect();

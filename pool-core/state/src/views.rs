@@ -179,6 +179,8 @@ pub struct TypeView {
     pub min_idle: u32,
     /// Instances that are being destroyed: they count towards the limits until they are gone.
     pub ending: usize,
+    /// All instances that are not held, whatever their state, and creates in flight: what can get free some time.
+    pub instances: usize,
 }
 
 /// A worker, as the scheduler sees it.
@@ -362,6 +364,13 @@ impl PoolState {
         for worker in self.workers.values().filter(|worker| matches!(worker.state, State::Shutdown { .. })) {
             *ending.entry(&worker.type_name).or_default() += 1;
         }
+        let mut instances: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
+        let creates = self.creates.values().filter(|create| create.instance.is_none());
+        let workers = self.workers.values().filter(|worker| !worker.is_held());
+        let names = creates.map(|create| &create.create.instance_type.name);
+        for name in workers.map(|worker| &worker.type_name).chain(names) {
+            *instances.entry(name).or_default() += 1;
+        }
         let mut types: Vec<TypeView> = self
             .types
             .values()
@@ -374,6 +383,7 @@ impl PoolState {
                 quota_scope: self.quota_scope(now, instance_type, group),
                 min_idle: settings.min_idle.get(&instance_type.name).copied().unwrap_or(0),
                 ending: ending.get(&instance_type.name).copied().unwrap_or(0),
+                instances: instances.get(&instance_type.name).copied().unwrap_or(0),
             })
             .collect();
         types.sort_by(|a, b| {

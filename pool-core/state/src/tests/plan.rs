@@ -8,13 +8,13 @@ use crate::{
 use pool_api::{Cpus, InstanceTypeName, QuotaGroup, Reach, Resources};
 use std::collections::BTreeMap;
 
-fn queued(text: &str, cpus: u32) -> QueuedJob {
+pub(super) fn queued(text: &str, cpus: u32) -> QueuedJob {
     let resources = Resources { cpus: Cpus::whole(cpus), ..Resources::default() };
     QueuedJob { id: job(text), number: 0, priority: 1, resources, preemptible: false, group: None }
 }
 
 /// Small (2 CPUs), big (8) and preemptible small, without any instance.
-fn view() -> PoolView {
+pub(super) fn instance_view() -> PoolView {
     let types = [(SMALL_SPOT, 2, 40, true), (SMALL, 2, 100, false), (BIG, 8, 400, false)];
     let types = types.map(|(text, cpus, price, spot)| TypeView {
         instance_type: instance_type(text, text, cpus, price * 1000, spot),
@@ -25,11 +25,12 @@ fn view() -> PoolView {
         quota_scope: None,
         min_idle: 0,
         ending: 0,
+        instances: 0,
     });
     PoolView { loaded: true, types: types.into(), ..PoolView::default() }
 }
 
-fn worker(text: &str, type_name: &str, free: u32, busy: bool, last_busy: u64) -> WorkerView {
+pub(super) fn worker(text: &str, type_name: &str, free: u32, busy: bool, last_busy: u64) -> WorkerView {
     WorkerView {
         id: id(text),
         instance_type: name(type_name),
@@ -42,8 +43,8 @@ fn worker(text: &str, type_name: &str, free: u32, busy: bool, last_busy: u64) ->
     }
 }
 
-fn with_workers(workers: Vec<WorkerView>) -> PoolView {
-    let mut pool = view();
+pub(super) fn with_workers(workers: Vec<WorkerView>) -> PoolView {
+    let mut pool = instance_view();
     for worker in workers.iter().filter(|worker| !worker.busy) {
         let of_type = pool.types.iter_mut().find(|t| t.instance_type.name == worker.instance_type);
         of_type.unwrap().unallocated += 1;
@@ -58,41 +59,41 @@ fn waiting(jobs: &[QueuedJob]) -> WaitingJobs {
 }
 
 /// A plan and the jobs that it was made from.
-struct Planned {
-    plan: Plan,
-    waiting: WaitingJobs,
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) waiting: WaitingJobs,
 }
 
 impl Planned {
-    fn with(jobs: &[QueuedJob], pool: &PoolView, options: &PlanOptions) -> Self {
+    pub(super) fn with(jobs: &[QueuedJob], pool: &PoolView, options: &PlanOptions) -> Self {
         let waiting = waiting(jobs);
         Self { plan: plan(&waiting, &BTreeMap::new(), pool, options), waiting }
     }
 
-    fn starts(&self) -> Vec<(&str, &str)> {
+    pub(super) fn starts(&self) -> Vec<(&str, &str)> {
         self.plan.starts.iter().map(|(job, id)| (job.as_str(), id.as_str())).collect()
     }
 
-    fn creates(&self) -> Vec<&str> {
+    pub(super) fn creates(&self) -> Vec<&str> {
         self.plan.creates.iter().map(InstanceTypeName::as_str).collect()
     }
 
-    fn shutdowns(&self) -> Vec<&str> {
+    pub(super) fn shutdowns(&self) -> Vec<&str> {
         self.plan.shutdowns.iter().map(pool_api::InstanceId::as_str).collect()
     }
 
-    fn why(&self, text: &str) -> WaitReason {
+    pub(super) fn why(&self, text: &str) -> WaitReason {
         self.plan.why(&self.waiting, &job(text)).expect(text)
     }
 }
 
-fn planned(jobs: &[QueuedJob], pool: &PoolView) -> Planned {
+pub(super) fn planned(jobs: &[QueuedJob], pool: &PoolView) -> Planned {
     Planned::with(jobs, pool, &PlanOptions::default())
 }
 
 #[test]
 fn nothing_is_planned_before_the_instances_are_known() {
-    let pool = PoolView { loaded: false, ..view() };
+    let pool = PoolView { loaded: false, ..instance_view() };
     let plan = planned(&[queued("a", 1)], &pool);
     assert_eq!(plan.why("a"), WaitReason::NotLoaded);
     assert!(plan.creates().is_empty() && plan.starts().is_empty());
@@ -111,7 +112,7 @@ fn p51_jobs_go_by_priority_then_by_their_place_in_the_queue() {
 #[test]
 fn p51_priority_0_stops_a_job() {
     let stopped = QueuedJob { priority: 0, ..queued("stopped", 1) };
-    let plan = planned(&[stopped, queued("other", 1)], &view());
+    let plan = planned(&[stopped, queued("other", 1)], &instance_view());
     assert_eq!(plan.creates(), [SMALL]);
     assert_eq!(plan.why("stopped"), WaitReason::Stopped);
 }
@@ -119,7 +120,8 @@ fn p51_priority_0_stops_a_job() {
 #[test]
 fn p51_the_cheapest_type_that_fits_is_asked_for_and_preemptible_only_if_allowed() {
     let willing = QueuedJob { preemptible: true, ..queued("willing", 1) };
-    let plan = planned(&[willing, queued("careful", 1), queued("large", 8), queued("huge", 9)], &view());
+    let plan =
+        planned(&[willing, queued("careful", 1), queued("large", 8), queued("huge", 9)], &instance_view());
     assert_eq!(plan.creates(), [SMALL_SPOT, SMALL, BIG]);
     assert!(matches!(plan.why("huge"), WaitReason::NoTypeFits(NoFit::TooLarge(_))));
 }
@@ -154,7 +156,7 @@ fn p51_a_job_that_says_nothing_of_its_size_has_a_worker_to_itself() {
 
 #[test]
 fn p51_an_instance_that_is_coming_is_shared_by_those_who_wait_for_it() {
-    let mut pool = view();
+    let mut pool = instance_view();
     pool.types[1].unallocated = 1;
     let plan = planned(&[queued("a", 1), queued("b", 1), queued("c", 1), queued("d", 1)], &pool);
     assert_eq!([plan.why("a"), plan.why("b")], [(); 2].map(|()| WaitReason::Booting(name(SMALL))));
@@ -164,7 +166,7 @@ fn p51_an_instance_that_is_coming_is_shared_by_those_who_wait_for_it() {
 
 #[test]
 fn no_capacity_is_told_apart_from_quota() {
-    let mut pool = view();
+    let mut pool = instance_view();
     pool.types[1].at_capacity = true;
     let why = |pool: &PoolView| planned(&[queued("a", 1)], pool).why("a");
     assert_eq!(why(&pool), WaitReason::NoCapacity(name(SMALL)));
