@@ -1,6 +1,9 @@
 //! The command line.
 
-use crate::demo::{self, DemoOptions};
+use crate::{
+    config::commands::ConfigCommand,
+    demo::{self, DemoOptions},
+};
 use clap::{Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +36,9 @@ struct Cli {
 enum Command {
     /// Shows the pool at work: a cloud on this machine, a mixed load, a summary
     Demo(DemoArguments),
+    /// Prints the built-in configuration, or checks one
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Serves as the runner on a worker (called by the pool, not by people)
     #[command(hide = true, disable_help_flag = true)]
     Runner {
@@ -74,6 +80,7 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Demo(arguments) => run_demo(arguments),
+        Command::Config(command) => command.run(),
         Command::Runner { .. } => {
             eprintln!("poold: `runner` must be the first argument");
             ExitCode::from(BAD_INPUT)

@@ -1,33 +1,14 @@
-//! The program's configuration: a pool, a driver, and how workers are reached.
+//! Parts of the program's configuration, and why it cannot be used.
 
 use pool_core::{
-    ConfigError, DriverConfigError, FieldProblem, KeyError, LockError, PoolConfig, PrivateKey, RunnerError,
-    RunnerSource, StartError, UnknownDriver,
+    ConfigError, DriverConfigError, FieldProblem, KeyError, LockError, PrivateKey, RunnerError, RunnerSource,
+    StartError, UnknownDriver,
 };
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// All of it. `D` is the section of the command that reads it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ProgramConfig<D> {
-    /// The pool.
-    pub(crate) pool: PoolConfig,
-    /// The cloud.
-    #[serde(default)]
-    pub(crate) driver: DriverChoice,
-    /// How workers are reached.
-    #[serde(default)]
-    pub(crate) ssh: SshChoice,
-    /// What runs on them.
-    #[serde(default)]
-    pub(crate) runner: RunnerChoice,
-    /// The load of the demo.
-    pub(crate) demo: D,
-}
-
 /// Which driver, with its own options.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriverChoice {
     pub(crate) name: String,
@@ -42,7 +23,7 @@ impl Default for DriverChoice {
 }
 
 /// The key to log in with.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SshChoice {
     /// None: one is made and kept in the state directory.
@@ -50,7 +31,7 @@ pub(crate) struct SshChoice {
 }
 
 /// Where the runner program comes from.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunnerChoice {
     /// None: this program itself.
@@ -62,6 +43,9 @@ pub(crate) struct RunnerChoice {
 pub(crate) enum InputError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// All that is wrong, each with its field.
+    #[error("{place} cannot be used:\n  {}", list(.problems))]
+    Problems { place: String, problems: Vec<FieldProblem> },
     #[error("driver.name: {0}")]
     Driver(#[from] UnknownDriver),
     #[error("driver.options: {0}")]
@@ -84,6 +68,10 @@ pub(crate) enum InputError {
     },
 }
 
+fn list(problems: &[FieldProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
 impl InputError {
     pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
@@ -102,7 +90,7 @@ impl From<StartError> for InputError {
 }
 
 /// The same problems, with their fields' paths from the top of the file.
-pub(crate) fn in_section(section: &str, error: ConfigError) -> ConfigError {
+fn in_section(section: &str, error: ConfigError) -> ConfigError {
     match error {
         ConfigError::Invalid(problems) => ConfigError::Invalid(
             problems

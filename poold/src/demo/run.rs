@@ -2,12 +2,11 @@
 
 use super::{DemoConfig, dispatcher::Dispatcher, inputs, load, queue::Queue, summary::Summary};
 use crate::{
-    program_config::{InputError, ProgramConfig, in_section},
+    config::{Common, CommonSections, Reader, Variables},
+    program_config::InputError,
     state_dir,
 };
-use pool_core::{
-    DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver, read_toml, read_toml_file,
-};
+use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
 use std::path::{Path, PathBuf};
 
 /// The configuration that is used when none is given.
@@ -34,16 +33,9 @@ pub(crate) struct DemoEnd {
 /// [`InputError`] when what it was given cannot be used; nothing was started then.
 pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
     // All that can be wrong is found before anything is made.
-    let config: ProgramConfig<DemoConfig> = match &options.config {
-        Some(path) => read_toml_file(path)?,
-        None => read_toml(DEFAULT_CONFIG)?,
-    };
-    config.pool.validate().map_err(|error| in_section("pool", error))?;
-    config.demo.validate().map_err(|error| in_section("demo", error))?;
+    let (config, demo) = read(options.config.as_deref())?;
     let chosen = driver(&config.driver.name)?;
     let runner = config.runner.source();
-    runner.check_types(&config.pool.instance_types).map_err(InputError::Runner)?;
-    config.ssh.check()?;
     let state_dir = match &options.state_dir {
         Some(path) => state_dir::open(path)?,
         None => {
@@ -62,7 +54,6 @@ pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
         chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
 
     let inputs_dir = state_dir.join("inputs");
-    let demo = config.demo.clone();
     let (files, size, seed) = (demo.files, demo.file_size, demo.seed);
     let directory = inputs_dir.clone();
     let making = tokio::task::spawn_blocking(move || inputs::make(&directory, files, size, seed));
@@ -97,6 +88,18 @@ pub(crate) async fn run(options: DemoOptions) -> Result<DemoEnd, InputError> {
         print!("{}", summary.text());
     }
     Ok(DemoEnd { as_expected: summary.as_expected, interrupted: summary.interrupted })
+}
+
+/// Not changed by the environment, which is made for `poold serve`: that might name another cloud.
+fn read(path: Option<&Path>) -> Result<(Common, DemoConfig), InputError> {
+    let mut reader = Reader::open(path, DEFAULT_CONFIG, Variables::none())?;
+    let common = CommonSections::read(&mut reader);
+    common.check_files(&mut reader);
+    let demo = reader.section::<DemoConfig>("demo");
+    if let (Some(config), true) = (&demo.value, demo.sound) {
+        reader.checked("demo", config.validate());
+    }
+    reader.finish(common.into_common().zip(demo.value))
 }
 
 /// Deletes all that is in a directory but for one entry.

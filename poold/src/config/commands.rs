@@ -1,0 +1,183 @@
+//! `poold config`.
+
+use super::{
+    ServeConfig,
+    common::with_causes,
+    load::{DEFAULT, Reading, of_this_process},
+    section::better,
+};
+use crate::program_config::{DriverChoice, InputError};
+use pool_core::{ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId, driver};
+use serde::Serialize;
+use serde_json::Value;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+const FINE: u8 = 0;
+const BAD_INPUT: u8 = 2;
+/// For a driver to look at its options.
+const DRIVER_LIMIT: Duration = Duration::from_secs(30);
+/// A driver names one problem at a time.
+const MOST_DRIVER_PROBLEMS: usize = 20;
+
+/// What follows `poold config`.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Prints the built-in configuration, to be changed and given with --config
+    Default,
+    /// Says all that is wrong with a configuration, and starts nothing
+    Check(CheckOptions),
+}
+
+impl ConfigCommand {
+    /// Does it.
+    pub(crate) fn run(&self) -> ExitCode {
+        match self {
+            Self::Default => default(),
+            Self::Check(options) => check(options),
+        }
+    }
+}
+
+/// Prints the built-in configuration.
+fn default() -> ExitCode {
+    print!("{DEFAULT}");
+    ExitCode::from(FINE)
+}
+
+/// What the command line says.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct CheckOptions {
+    /// The file; the built-in configuration if none is given. Variables such as POOLD__POOL__MAX_INSTANCES win over it
+    #[arg(long, value_name = "FILE", env = "POOLD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Prints what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Says all that is wrong with a configuration.
+fn check(options: &CheckOptions) -> ExitCode {
+    let result = check_all(options);
+    if options.json {
+        print_json(&result);
+    } else {
+        match &result {
+            Ok(config) => println!("configuration is fine: {}", summary(config)),
+            Err(error) => eprintln!("poold: {}", with_causes(error)),
+        }
+    }
+    ExitCode::from(if result.is_ok() { FINE } else { BAD_INPUT })
+}
+
+fn check_all(options: &CheckOptions) -> Result<ServeConfig, InputError> {
+    let mut reading = Reading::of(options.config.as_deref(), of_this_process()?)?;
+    reading.check_files();
+    let choice = reading.common.driver.value.clone().filter(|_| reading.common.driver.sound);
+    if let Some(choice) = choice {
+        let set = reading.common.pool.value.as_ref().map(|pool| pool.instance_set.clone());
+        let problems = driver_problems(choice, set)?;
+        reading.reader.all_wrong("driver.options", problems);
+    }
+    reading.finish()
+}
+
+/// What a driver says of its options. Nothing if there is no such driver: that was said.
+fn driver_problems(
+    choice: DriverChoice,
+    set: Option<InstanceSetId>,
+) -> Result<Vec<FieldProblem>, InputError> {
+    let (Ok(driver), Some(instance_set)) = (driver(&choice.name), set) else { return Ok(Vec::new()) };
+    let parent = std::env::temp_dir();
+    let directory = tempfile::tempdir().map_err(InputError::file(&parent))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(InputError::file(&parent))?;
+    runtime.block_on(async {
+        let mut options = choice.options;
+        let mut problems = Vec::new();
+        while problems.len() < MOST_DRIVER_PROBLEMS {
+            let state_dir = directory.path().join(driver.name());
+            let context = DriverContext { instance_set: instance_set.clone(), state_dir };
+            let Ok(opened) = tokio::time::timeout(DRIVER_LIMIT, driver.open(options.clone(), context)).await
+            else {
+                let problem = format!("the driver has not answered within {DRIVER_LIMIT:?}");
+                problems.push(FieldProblem { field: String::new(), problem });
+                break;
+            };
+            match opened {
+                Ok(cloud) => {
+                    cloud.stop().await;
+                    break;
+                }
+                Err(error) => {
+                    let DriverConfigError { field, .. } = &error;
+                    let went_on = remove(&mut options, field);
+                    let problem = with_causes(&error);
+                    let problem = better(problem.strip_prefix(&format!("{field}: ")).unwrap_or(&problem));
+                    problems.push(FieldProblem { field: field.clone(), problem });
+                    if !went_on {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(problems)
+    })
+}
+
+/// Removes a field, to see what else is wrong. False if it cannot be found.
+fn remove(options: &mut Value, field: &str) -> bool {
+    let mut at = options;
+    let mut names = field.split('.').peekable();
+    while let Some(name) = names.next() {
+        let Some(table) = at.as_object_mut() else { return false };
+        if names.peek().is_none() {
+            return table.remove(name).is_some();
+        }
+        let Some(within) = table.get_mut(name) else { return false };
+        at = within;
+    }
+    false
+}
+
+fn summary(config: &ServeConfig) -> String {
+    let pool = &config.pool;
+    let types: Vec<&str> = pool.instance_types.iter().map(|of| of.name.as_str()).collect();
+    let most = match pool.max_instances {
+        0 => "any number of instances".to_owned(),
+        most => format!("at most {most} instances"),
+    };
+    let (driver, set) = (&config.driver.name, &pool.instance_set);
+    format!("driver {driver}, instance set {set}, {most} of {}", types.join(", "))
+}
+
+#[derive(Serialize)]
+struct Checked {
+    fine: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    /// The field's path, with the variable that set it; the file where no field is to blame.
+    field: String,
+    problem: String,
+}
+
+fn print_json(result: &Result<ServeConfig, InputError>) {
+    let problems = match result {
+        Ok(_) => Vec::new(),
+        Err(InputError::Problems { problems, .. } | InputError::Config(ConfigError::Invalid(problems))) => {
+            problems.iter().map(|p| Problem { field: p.field.clone(), problem: p.problem.clone() }).collect()
+        }
+        Err(InputError::Config(ConfigError::Unreadable { place, problem })) => {
+            vec![Problem { field: place.clone(), problem: problem.clone() }]
+        }
+        Err(other) => vec![Problem { field: String::new(), problem: with_causes(other) }],
+    };
+    let checked = Checked { fine: result.is_ok(), summary: result.as_ref().ok().map(summary), problems };
+    match serde_json::to_string_pretty(&checked) {
+        Ok(text) => println!("{text}"),
+        Err(error) => unreachable!("it has only text keys: {error}"),
+    }
+}

@@ -1,0 +1,74 @@
+//! What `poold serve` is configured with.
+
+use super::{Common, CommonSections, QueueConfig, Reader, SchedulerConfig, Variables, reader::Section};
+use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
+use pool_core::{ConfigError, PoolConfig};
+use std::path::Path;
+
+/// The configuration that is used when no file is given.
+pub(super) const DEFAULT: &str = include_str!("default.toml");
+
+/// All of it.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) pool: PoolConfig,
+    pub(crate) driver: DriverChoice,
+    pub(crate) ssh: SshChoice,
+    pub(crate) runner: RunnerChoice,
+    pub(crate) scheduler: SchedulerConfig,
+    pub(crate) queue: QueueConfig,
+}
+
+/// Reads a file, or the built-in configuration, and the environment's `POOLD__SECTION__FIELD`, which win; checks all
+/// that can be checked without starting anything.
+///
+/// # Errors
+/// [`InputError::Problems`] with all that is wrong; [`InputError::Config`] if the file cannot be read at all.
+pub(crate) fn load(path: Option<&Path>) -> Result<ServeConfig, InputError> {
+    let mut reading = Reading::of(path, of_this_process()?)?;
+    reading.check_files();
+    reading.finish()
+}
+
+pub(super) fn of_this_process() -> Result<Variables, InputError> {
+    Variables::of_this_process().map_err(|problem| ConfigError::Invalid(vec![problem]).into())
+}
+
+/// A configuration that is being read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) reader: Reader,
+    pub(super) common: CommonSections,
+    scheduler: Section<SchedulerConfig>,
+    queue: Section<QueueConfig>,
+}
+
+impl Reading {
+    pub(super) fn of(path: Option<&Path>, variables: Variables) -> Result<Self, InputError> {
+        let mut reader = Reader::open(path, DEFAULT, variables)?;
+        let common = CommonSections::read(&mut reader);
+        let scheduler: Section<SchedulerConfig> = reader.section("scheduler");
+        if let (Some(config), true) = (&scheduler.value, scheduler.sound) {
+            let pool = common.pool.value.as_ref().filter(|_| common.pool.whole);
+            reader.all_wrong("scheduler", config.problems(pool.map(|pool| pool.max_instances)));
+        }
+        let queue: Section<QueueConfig> = reader.section("queue");
+        if let (Some(config), true) = (&queue.value, queue.sound) {
+            reader.all_wrong("queue", config.problems(queue.whole));
+        }
+        Ok(Self { reader, common, scheduler, queue })
+    }
+
+    pub(super) fn check_files(&mut self) {
+        self.common.check_files(&mut self.reader);
+    }
+
+    pub(super) fn finish(self) -> Result<ServeConfig, InputError> {
+        let whole = || {
+            let Common { pool, driver, ssh, runner } = self.common.into_common()?;
+            let (scheduler, queue) = (self.scheduler.value?, self.queue.value?);
+            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue })
+        };
+        self.reader.finish(whole())
+    }
+}

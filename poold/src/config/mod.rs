@@ -1,0 +1,20 @@
+//! The configuration of the program.
+
+pub(crate) mod commands;
+mod common;
+mod load;
+mod reader;
+mod scheduler;
+mod section;
+mod storage;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use common::{Common, CommonSections};
+pub(crate) use load::{ServeConfig, load};
+pub(crate) use reader::Reader;
+pub(crate) use scheduler::{GroupLimit, SchedulerConfig};
+pub(crate) use storage::QueueConfig;
+pub(crate) use variables::Variables;
