@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::{ErrorCode, Explanation, JobDetail, JobPage, JobRow, PoolStatus, ServiceError},
-    job::{JobKey, JobRequest, JobState, Moment, OutputKept},
+    job::{HistoryEntry, JobKey, JobRequest, JobState, Moment, OutputKept},
     queue::{JobFilter, Queue},
 };
 use pool_core::JobId;
@@ -157,8 +157,15 @@ impl Dispatcher {
 
     pub(super) fn detail(&self, key: &JobKey) -> Result<JobDetail, ServiceError> {
         let number = self.number(key)?;
-        let history = self.queue.history(number).map_err(|error| ServiceError::from(&error))?;
-        Ok(JobDetail { job: row(&*self.queue, number)?, history })
+        let job = row(&*self.queue, number)?;
+        let stored = self.queue.history(number).map_err(|error| ServiceError::from(&error))?;
+        let first = HistoryEntry {
+            at: job.submitted_at,
+            state: JobState::Queued,
+            detail: "submitted".to_owned(),
+        };
+        let history = std::iter::once(first).chain(stored).collect();
+        Ok(JobDetail { job, history })
     }
 
     fn wait(&mut self, key: &JobKey, answer: Waiter) {

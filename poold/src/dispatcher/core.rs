@@ -258,7 +258,6 @@ impl Dispatcher {
                 if let Some((kind, problem)) = super::rows::problem(&notice) {
                     self.call_problems.insert(kind, problem);
                 }
-                super::rows::log(&notice);
             }
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "notices were missed");

@@ -5,7 +5,7 @@ use crate::{
     api::{InstanceRow, PoolStatus, ServiceError},
     job::Moment,
 };
-use pool_core::{InstanceView, Notice, Time};
+use pool_core::{HourlyPrice, InstanceView, Notice, Time};
 use std::collections::BTreeMap;
 
 /// One instance. `now` is the pool's time.
@@ -54,7 +54,7 @@ impl Dispatcher {
             loaded: view.loaded,
             jobs: self.queue.counts().map_err(|error| ServiceError::from(&error))?,
             instances,
-            price_per_hour: views.iter().filter_map(|view| view.price).map(|price| price.as_f64()).sum(),
+            price_per_hour: views.iter().filter_map(|view| view.price).sum::<HourlyPrice>().as_f64(),
             at_quota: view.at_quota,
             at_capacity: view
                 .types
@@ -75,24 +75,5 @@ pub(super) fn problem(notice: &Notice) -> Option<(String, String)> {
             Some((format!("instance {instance}"), format!("left alone: {why}")))
         }
         _ => None,
-    }
-}
-
-/// One line of the log for each notice.
-pub(super) fn log(notice: &Notice) {
-    match notice {
-        Notice::Appeared { instance, created_here } => tracing::info!(%instance, created_here, "instance appeared"),
-        Notice::Ready { instance } => tracing::info!(%instance, "instance ready"),
-        Notice::Shutdown { instance, reason } => tracing::info!(%instance, %reason, "instance is being destroyed"),
-        Notice::Gone { instance } => tracing::info!(%instance, "instance gone"),
-        Notice::Broken { instance, reason } => tracing::warn!(%instance, reason, "instance says that it is broken"),
-        Notice::CallFailed { kind, failure } => tracing::warn!(call = %kind, error = %failure.message, "call failed"),
-        Notice::LeftAlone { instance, why } => tracing::warn!(%instance, %why, "instance left alone"),
-        Notice::RateLimited { kind, message, .. } => tracing::warn!(call = %kind, message, "the provider limits the rate"),
-        Notice::ProbeFailed { instance, reason } => tracing::debug!(%instance, reason, "probe failed"),
-        Notice::GaveUp { run, instance } => tracing::warn!(%run, %instance, "job could not be ended: instance drained"),
-        Notice::RunsTwice { run, instance } => tracing::warn!(%run, %instance, "a run that should not be is being ended"),
-        Notice::IdleBehavior { instance, to } => tracing::info!(%instance, %to, "idle behavior changed"),
-        _ => tracing::warn!(?notice, "notice"),
     }
 }
