@@ -39,6 +39,7 @@ fn types() -> Vec<TypeView> {
             TypeView {
                 instance_type: Arc::new(instance_type),
                 unallocated: 0,
+                creating: 0,
                 at_capacity: false,
                 at_quota: false,
                 quota_group: QuotaGroup::new(if gpus > 0 { "gpu" } else { "cpu" }).unwrap(),

@@ -167,6 +167,8 @@ pub struct TypeView {
     pub instance_type: Arc<InstanceType>,
     /// Instances that have no job, or will have none when they are ready: creates in flight included.
     pub unallocated: usize,
+    /// How many of these are creates that the cloud has not answered: they may come to nothing.
+    pub creating: usize,
     /// No placement has capacity for it.
     pub at_capacity: bool,
     /// A quota that covers it is used up.
@@ -365,10 +367,13 @@ impl PoolState {
             *ending.entry(&worker.type_name).or_default() += 1;
         }
         let mut instances: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
-        let creates = self.creates.values().filter(|create| create.instance.is_none());
-        let workers = self.workers.values().filter(|worker| !worker.is_held());
-        let names = creates.map(|create| &create.create.instance_type.name);
-        for name in workers.map(|worker| &worker.type_name).chain(names) {
+        for worker in self.workers.values().filter(|worker| !worker.is_held()) {
+            *instances.entry(&worker.type_name).or_default() += 1;
+        }
+        let mut creating: BTreeMap<&InstanceTypeName, usize> = BTreeMap::new();
+        for create in self.creates.values().filter(|create| create.instance.is_none()) {
+            let name = &create.create.instance_type.name;
+            *creating.entry(name).or_default() += 1;
             *instances.entry(name).or_default() += 1;
         }
         let mut types: Vec<TypeView> = self
@@ -377,6 +382,7 @@ impl PoolState {
             .map(|(instance_type, group)| TypeView {
                 instance_type: instance_type.clone(),
                 unallocated: unallocated.get(&instance_type.name).copied().unwrap_or(0),
+                creating: creating.get(&instance_type.name).copied().unwrap_or(0),
                 at_capacity: self.at_capacity(now, &instance_type.name),
                 at_quota: self.at_quota_for(now, &instance_type.name),
                 quota_group: group.clone(),

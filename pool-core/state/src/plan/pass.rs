@@ -58,6 +58,8 @@ pub(super) struct Pass<'a> {
     served: Served,
     /// Sets of types of which the first job that cannot be served was dealt with.
     pub(super) dealt_with: BTreeSet<Vec<usize>>,
+    /// Sets of types of which a worker is kept for the first job whose instance may come to nothing.
+    pub(super) kept_meanwhile: BTreeSet<Vec<usize>>,
     pub(super) blocked: Vec<Blocked>,
     pub(super) kept: Vec<Kept>,
 }
@@ -82,6 +84,7 @@ impl<'a> Pass<'a> {
             shutdowns: Vec::new(),
             served: Served::default(),
             dealt_with: BTreeSet::new(),
+            kept_meanwhile: BTreeSet::new(),
             blocked: Vec::new(),
             kept: Vec::new(),
         }
@@ -155,6 +158,11 @@ impl<'a> Pass<'a> {
             self.fill(&spot, &class.resources, more);
             debug_assert!(!taken.is_empty(), "a spot that was found takes no job");
             self.note(&spot, id, class.group.as_ref(), &taken);
+            if let Spot::Coming(at, place) = spot
+                && place >= self.kinds[at].created
+            {
+                self.keep_meanwhile(&first.id, &class.resources, types);
+            }
         }
     }
 

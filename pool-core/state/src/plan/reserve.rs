@@ -44,8 +44,21 @@ pub(super) struct Blocked {
 }
 
 impl Pass<'_> {
-    /// The first of the jobs of one set of types that cannot be served. Nothing is done for one that only waits for other
-    /// creates to end: it is served before later ones then.
+    /// The first of the jobs of one set of types that awaits an instance that may come to nothing, for want of capacity for
+    /// example. If no worker were kept for it until the cloud has answered, what has drained so far would be taken by
+    /// others at each vain attempt.
+    pub(super) fn keep_meanwhile(&mut self, job: &JobId, wanted: &Resources, types: &[usize]) {
+        if self.kept.len() >= MOST_KEPT || self.kept_meanwhile.contains(types) {
+            return;
+        }
+        self.kept_meanwhile.insert(types.to_vec());
+        if let Some((at, place)) = self.nearest_to_room(wanted, types) {
+            self.keep(job, Purpose::Run, at, place);
+        }
+    }
+
+    /// The first of the jobs of one set of types that cannot be served. For one that only waits for other creates to end
+    /// no room is made: it is served before later ones then.
     pub(super) fn deal_with_blocked(&mut self, job: &JobId, wanted: &Resources, types: &[usize]) {
         if types.is_empty() || self.dealt_with.contains(types) {
             return;
@@ -53,6 +66,7 @@ impl Pass<'_> {
         let blocks = types.iter().filter_map(|at| Some((*at, self.limits.block(self.kinds[*at].view)?)));
         let mut blocks: Vec<(usize, Block)> = blocks.collect();
         if blocks.iter().any(|(_, block)| *block == Block::CreateSlots) {
+            self.keep_meanwhile(job, wanted, types);
             return;
         }
         self.dealt_with.insert(types.to_vec());
@@ -169,16 +183,13 @@ impl Pass<'_> {
             let price = self.kinds[at].view.instance_type.price.as_micros();
             missing.map(|missing| if price >= missing { (0, price) } else { (1, u64::MAX - price) })
         };
-        // What is kept for this job may go; what is kept for another may not.
+        // An idle worker that is kept is kept for this job: another's would be found before it comes to this one.
         let kept = self.kept.iter().find(|kept| kept.job == blocked.job);
-        let is_free = |worker: &OpenWorker<'_>| {
-            !worker.room.closed || kept.is_some_and(|kept| kept.worker == *worker.id)
-        };
         self.others_that_help(blocked)
             .into_iter()
             .filter(|at| self.kinds[*at].ready.has_idle() || kept.is_some_and(|kept| kept.at == *at))
             .flat_map(|at| all_workers(at, &self.kinds[at]))
-            .filter(|worker| !worker.room.busy && is_free(worker))
+            .filter(|worker| !worker.room.busy)
             .min_by_key(|worker| {
                 (by_price(worker.at), worker.last_busy, Reverse(worker.room.closed), worker.id)
             })

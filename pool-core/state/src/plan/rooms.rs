@@ -221,3 +221,56 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool_api::Cpus;
+    use proptest::prelude::*;
+
+    fn amount(cpus: u32, gpus: u32) -> Resources {
+        Resources { cpus: Cpus::whole(cpus), gpus, ..Resources::default() }
+    }
+
+    fn amounts() -> impl Strategy<Value = Option<Resources>> {
+        prop::option::weighted(0.8, (0..8_u32, 0..8_u32).prop_map(|(cpus, gpus)| amount(cpus, gpus)))
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_place_with_enough_is_found_whatever_was_changed(
+            first in prop::collection::vec(amounts(), 0..40),
+            changes in prop::collection::vec((0..70_usize, amounts()), 0..40),
+            wanted in (0..8_u32, 0..8_u32),
+        ) {
+            let wanted = amount(wanted.0, wanted.1);
+            let mut row = Row::new(&first);
+            let mut plain = first;
+            for (place, to) in changes {
+                plain.resize(plain.len().max(place + 1), None);
+                plain[place] = to;
+                row.set(place, to);
+                let enough = |there: &Option<Resources>| there.is_some_and(|there| wanted.fits_in(&there));
+                prop_assert_eq!(row.first_with(&wanted), plain.iter().position(enough));
+                prop_assert_eq!(row.most(), plain.iter().copied().fold(None, most));
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_is_filled_until_it_has_no_room_or_there_are_no_more_jobs() {
+        let mut rooms = Rooms::new(vec![Room::untouched(amount(4, 0), None)]);
+        assert_eq!(rooms.fill(0, &amount(1, 0), || true), 4);
+        assert_eq!((rooms.first_shared(&amount(1, 0)), rooms.first_idle(&amount(1, 0))), (None, None));
+        let place = rooms.push(Room::untouched(amount(4, 0), Some(3)));
+        let mut jobs = 2;
+        let more = || {
+            jobs -= 1;
+            jobs >= 0
+        };
+        assert_eq!(rooms.fill(place, &amount(1, 0), more), 2);
+        assert_eq!(rooms.first_shared(&amount(1, 0)), Some(place));
+        assert_eq!(rooms.fill(place, &amount(1, 0), || true), 1, "its last");
+        assert_eq!(rooms.first_shared(&amount(1, 0)), None);
+    }
+}

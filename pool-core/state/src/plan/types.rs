@@ -18,6 +18,8 @@ pub(super) struct Kind<'a> {
     pub(super) coming: Rooms,
     /// How many of these were coming before this plan.
     pub(super) booting: usize,
+    /// How many of these, the first, there are: the cloud has not answered the creates of the others.
+    pub(super) created: usize,
     /// How many jobs one may get in its life; none: no limit.
     jobs_each: Option<u32>,
 }
@@ -52,7 +54,8 @@ impl<'a> Kind<'a> {
         let idle = workers.iter().filter(|worker| !worker.busy).count();
         let booting = view.unallocated.saturating_sub(idle);
         let coming = Rooms::new(vec![Room::untouched(has, jobs_each); booting]);
-        Self { view, has, workers, ready, coming, booting, jobs_each }
+        let created = booting.saturating_sub(view.creating);
+        Self { view, has, workers, ready, coming, booting, created, jobs_each }
     }
 
     /// How many have no job, nor will have by this plan, and stay.

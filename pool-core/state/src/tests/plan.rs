@@ -19,6 +19,7 @@ pub(super) fn instance_view() -> PoolView {
     let types = types.map(|(text, cpus, price, spot)| TypeView {
         instance_type: instance_type(text, text, cpus, price * 1000, spot),
         unallocated: 0,
+        creating: 0,
         at_capacity: false,
         at_quota: false,
         quota_group: QuotaGroup::new("cpu").unwrap(),

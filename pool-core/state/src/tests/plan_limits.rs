@@ -138,13 +138,24 @@ fn p51_a_worker_of_its_type_is_kept_for_the_first_that_is_blocked_and_the_others
 }
 
 #[test]
-fn nothing_is_kept_for_a_job_that_gets_an_instance_of_its_own() {
+fn p51_nothing_is_kept_for_a_job_whose_instance_boots_but_while_it_is_only_asked_for() {
     let mut pool = with_workers(vec![big("i-1", 4)]);
-    pool.creates_left = Some(0);
+    of_type(&mut pool, BIG).unallocated = 1;
     let options = PlanOptions { price_factor: 10.0, ..PlanOptions::default() };
-    let plan = Planned::with(&[queued("large", 8), queued("small", 1)], &pool, &options);
+    let jobs = [queued("large", 8), queued("small", 1)];
+    let plan = Planned::with(&jobs, &pool, &options);
     assert_eq!(plan.starts(), [("small", "i-1")]);
-    assert_eq!(plan.why("large"), WaitReason::CreateSlots(name(BIG)));
+    assert_eq!(plan.why("large"), WaitReason::Booting(name(BIG)));
+
+    of_type(&mut pool, BIG).creating = 1;
+    assert!(Planned::with(&jobs, &pool, &options).starts().is_empty());
+    of_type(&mut pool, BIG).unallocated = 0;
+    of_type(&mut pool, BIG).creating = 0;
+    pool.creates_left = Some(0);
+    let plan = Planned::with(&jobs, &pool, &options);
+    assert!(plan.starts().is_empty());
+    let because = Box::new(WaitReason::CreateSlots(name(BIG)));
+    assert_eq!(plan.why("large"), WaitReason::Reserved { worker: id("i-1"), because });
 }
 
 #[test]

@@ -63,6 +63,7 @@ prop_compose! {
         let mut types = types();
         for (view, (coming, at_capacity, scope, min_idle, ending)) in types.iter_mut().zip(kinds) {
             view.unallocated = coming;
+            view.creating = coming / 2;
             view.at_capacity = at_capacity;
             view.quota_scope = scope;
             view.at_quota = scope.is_some();
@@ -198,7 +199,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_start_is_of_another_job_by_rank_on_a_worker_with_room_and_of_a_type_it_may_use(case in cases()) {

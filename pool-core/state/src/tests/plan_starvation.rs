@@ -1,7 +1,7 @@
 //! A large job gets its turn, however many small ones come after it.
 
 use super::{fixtures::*, plan::instance_view};
-use crate::{PlanOptions, PoolView, QueuedJob, Time, WaitingJobs, WorkerView, plan};
+use crate::{PlanOptions, PoolView, QueuedJob, Time, TypeView, WaitingJobs, WorkerView, plan};
 use pool_api::{Cpus, HourlyPrice, InstanceId, Reach, Resources};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 const LONGEST_JOB: u64 = 20;
 const BOOT: u64 = 3;
 const DESTROY: u64 = 3;
+/// Until the cloud answers a create; how long none is asked for after it had no capacity.
+const ANSWER: u64 = 2;
+const HOLD_OFF: u64 = 7;
 
 /// So many small jobs wait at any time.
 const QUEUE: usize = 4;
@@ -17,6 +20,7 @@ const QUEUE: usize = 4;
 struct Worker {
     id: InstanceId,
     at: usize,
+    asked: u64,
     ready: u64,
     gone: Option<u64>,
     jobs: Vec<(Resources, u64)>,
@@ -30,6 +34,8 @@ enum Short {
     Quota(usize),
     /// In prices of a small one.
     Money(u64),
+    /// Of the quota of small ones alone.
+    SmallOnes(usize),
 }
 
 /// A world in which small jobs arrive for ever.
@@ -42,6 +48,9 @@ struct World {
     chance: u32,
     next: u64,
     factor: f64,
+    /// The cloud has no more large ones, and says so each time it is asked.
+    no_capacity: bool,
+    held_off: u64,
 }
 
 impl World {
@@ -55,6 +64,8 @@ impl World {
             chance: seed,
             next: 1,
             factor: 1.5,
+            no_capacity: false,
+            held_off: 0,
         }
     }
 
@@ -64,7 +75,14 @@ impl World {
             self.factor = 10.0;
             let at =
                 self.types.types.iter().position(|view| view.instance_type.name.as_str() == BIG).unwrap();
-            self.workers.push(Worker { id: id("i-large"), at, ready: 0, gone: None, jobs: Vec::new() });
+            self.workers.push(Worker {
+                id: id("i-large"),
+                at,
+                asked: 0,
+                ready: 0,
+                gone: None,
+                jobs: Vec::new(),
+            });
         }
     }
 
@@ -91,12 +109,21 @@ impl World {
                     view.at_quota = true;
                 }
             }
+            Short::SmallOnes(most) => {
+                let is_small = |view: &TypeView| view.instance_type.name.as_str() == SMALL;
+                let count =
+                    self.workers.iter().filter(|worker| is_small(&self.types.types[worker.at])).count();
+                let small = view.types.iter_mut().find(|view| is_small(view)).unwrap();
+                small.at_quota = count >= most;
+                small.quota_scope = (count >= most).then_some(Reach::InstanceType);
+            }
             Short::Quota(_) => {}
             Short::Money(most) => {
                 view.price_left =
                     Some(HourlyPrice::from_micros((most * 100_000).checked_sub(spent).unwrap()));
             }
         }
+        view.types.last_mut().unwrap().at_capacity = self.held_off > self.now;
         for worker in &self.workers {
             let of_type = &mut view.types[worker.at];
             of_type.instances += 1;
@@ -105,6 +132,7 @@ impl World {
                 continue;
             }
             of_type.unallocated += usize::from(worker.jobs.is_empty());
+            of_type.creating += usize::from(worker.asked + ANSWER > self.now && worker.asked > 0);
             if worker.ready > self.now {
                 continue;
             }
@@ -146,6 +174,14 @@ impl World {
             worker.jobs.retain(|(_, ends)| *ends > now);
         }
         self.workers.retain(|worker| worker.gone.is_none_or(|gone| gone > now));
+        let large = self.types.types.len() - 1;
+        let fails = |worker: &Worker| {
+            self.no_capacity && worker.at == large && worker.asked > 0 && worker.asked + ANSWER == now
+        };
+        if self.workers.iter().any(fails) {
+            self.held_off = now + HOLD_OFF;
+        }
+        self.workers.retain(|worker| !fails(worker));
         while self.waiting.iter().filter(|job| job.id.as_str().starts_with("small")).count() < QUEUE {
             let cpus = 1 + self.draw(2);
             self.submit(&format!("small-{}", self.next), cpus);
@@ -155,7 +191,7 @@ impl World {
         for name in &plan.creates {
             let at = self.types.types.iter().position(|view| view.instance_type.name == *name).unwrap();
             let id = id(&format!("i-{}-{}", self.now, self.workers.len()));
-            self.workers.push(Worker { id, at, ready: now + BOOT, gone: None, jobs: Vec::new() });
+            self.workers.push(Worker { id, at, asked: now, ready: now + BOOT, gone: None, jobs: Vec::new() });
         }
         for id in &plan.shutdowns {
             let worker = self.workers.iter_mut().find(|worker| worker.id == *id).unwrap();
@@ -229,6 +265,23 @@ proptest! {
             left.retain(|text| !started.iter().any(|job| job == text));
         }
         prop_assert!(left.is_empty(), "{left:?} were not started");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p51_a_large_job_gets_a_worker_that_is_there_while_the_cloud_has_no_other(
+        most in 2..6_usize, seed in any::<u32>(),
+    ) {
+        let mut world = World::new(Short::SmallOnes(most), seed);
+        world.share_the_large(true);
+        world.no_capacity = true;
+        (0..2 * LONGEST_JOB).for_each(|_| drop(world.step()));
+        world.submit("large", 8);
+        let steps = world.steps_until_start_of("large");
+        prop_assert!(steps <= (QUEUE as u64 + 1) * LONGEST_JOB, "{steps} steps");
     }
 }
 
