@@ -116,10 +116,10 @@ pub use crate::{
 pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RunEnd, StreamSize};
 pub use pool_state::{
-    CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceView,
-    JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob, QuotaScope,
-    Shortage, ShutdownReason, StartRefusal, Time, TypeView, UnknownInstance, WaitReason, WaitingJobs,
-    WorkerView, fits, plan,
+    CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceRefusal,
+    InstanceView, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob,
+    QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason, WaitingJobs, WorkerView,
+    fits, plan,
 };
 
 #[cfg(feature = "ssh")]

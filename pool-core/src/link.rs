@@ -7,7 +7,7 @@ use crate::{
 };
 use pool_api::{Command, Executor, InstanceId, JobSpec, RunId, Target};
 use pool_protocol::{
-    HelloToRunner, KillTimes, OLDEST_PROTOCOL_VERSION, OutputChunk, OutputStream, PROTOCOL_VERSION,
+    HelloToRunner, KillTimes, OLDEST_PROTOCOL_VERSION, OutputChunk, OutputStream, PROTOCOL_VERSION, Refusal,
     RequestError, ToPool, ToRunner,
 };
 use pool_state::{Event, ProbeId, ProbeResult, RunList, StartAnswer};
@@ -337,7 +337,15 @@ impl Worker {
         };
         let (events, id, violation) = (self.shell.clone(), self.instance.clone(), self.violation.clone());
         let session =
-            Session::open(channel, hello, move |event| forward(&events, &id, &violation, event)).await?;
+            Session::open(channel, hello, move |event| forward(&events, &id, &violation, event)).await;
+        if let Err(SessionError::Refused(Refusal::StaleEpoch { highest })) = &session
+            // Else it is nonsense: ours is not stale then.
+            && *highest > shell.epoch
+        {
+            let (instance, highest) = (self.instance.clone(), *highest);
+            shell.handle(Event::Superseded { instance, highest });
+        }
+        let session = session?;
         tracing::debug!(instance = %self.instance, runner = %session.hello().release, "session opened");
         Ok(session)
     }

@@ -15,8 +15,8 @@ use crate::{
 use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
 use pool_protocol::{OutputChunk, OutputStream};
 use pool_state::{
-    CreateRefusal, IdleBehavior, InstanceView, JobStart, JobStatus, Notice, Phase, PoolSetup, PoolState,
-    PoolView, StartRefusal, TagNames, Time, UnknownInstance,
+    CreateRefusal, IdleBehavior, InstanceRefusal, InstanceView, JobStart, JobStatus, Notice, Phase,
+    PoolSetup, PoolState, PoolView, StartRefusal, TagNames, Time,
 };
 use prometheus::Registry;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -248,12 +248,12 @@ impl Pool {
     /// for when it is saved to the cloud's tags and so survives this program.
     ///
     /// # Errors
-    /// [`UnknownInstance`].
+    /// [`InstanceRefusal`].
     pub fn set_idle_behavior(
         &self,
         instance: &InstanceId,
         behavior: IdleBehavior,
-    ) -> Result<TagsSaved, UnknownInstance> {
+    ) -> Result<TagsSaved, InstanceRefusal> {
         self.shell.step(|state, now| state.set_idle_behavior(now, instance, behavior))?;
         Ok(TagsSaved { pool: self.clone(), instance: instance.clone() })
     }
@@ -436,8 +436,8 @@ impl Pool {
     /// p18: destroys a worker at once, whatever it does.
     ///
     /// # Errors
-    /// [`UnknownInstance`].
-    pub fn kill_instance(&self, instance: &InstanceId, reason: &str) -> Result<(), UnknownInstance> {
+    /// [`InstanceRefusal`].
+    pub fn kill_instance(&self, instance: &InstanceId, reason: &str) -> Result<(), InstanceRefusal> {
         self.shell.step(|state, now| state.kill_instance(now, instance, reason))
     }
 
@@ -447,6 +447,16 @@ impl Pool {
     /// [`RunnerError`] when it cannot be loaded.
     pub fn check_health(&self) -> Result<(), RunnerError> {
         self.shell.check_runner()
+    }
+
+    /// p54: the epoch of another program that has taken the instance set over; none while this pool has it.
+    ///
+    /// A pool that was superseded does nothing any more, for good: it refuses all operations, and what it says of jobs
+    /// and workers is what it knew last. Its subscribers are woken once. [Stop](Self::stop) it, and let only one of the
+    /// two programs run. Where there is no other program, the state directory with the epoch was lost: the file
+    /// `<instance set>.epoch` must hold a number that is not lower than this one before the next start.
+    pub fn superseded(&self) -> Option<u64> {
+        self.shell.look(PoolState::superseded)
     }
 
     /// What a scheduler's [plan](pool_state::plan()) is made from.

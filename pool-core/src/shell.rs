@@ -361,6 +361,16 @@ impl Shell {
             Notice::RunsTwice { run, instance } => {
                 tracing::error!(%run, %instance, "job runs on a worker that should not have it: it is ended there");
             }
+            Notice::TakenOver { instance, highest } => {
+                tracing::error!(%instance, highest, "another program has taken this worker over: it is left alone");
+            }
+            Notice::Superseded { highest } => {
+                tracing::error!(
+                    highest,
+                    ours = self.epoch,
+                    "another program has taken the instance set over: this pool does nothing any more"
+                );
+            }
             Notice::IdleBehavior { instance, to } => tracing::info!(%instance, %to, "idle behavior changed"),
         }
         // Fails only when nobody listens.

@@ -64,7 +64,7 @@ impl Calls {
 impl PoolState {
     /// Lets out what may go now.
     pub(crate) fn pump_calls(&mut self) {
-        loop {
+        while self.superseded.is_none() {
             let now = self.now;
             let mut blocked_until: Option<Time> = None;
             let mut first: Option<(OpId, CallKind)> = None;
@@ -103,8 +103,12 @@ impl PoolState {
             Call::List => true,
             Call::Create => self.creates.contains_key(&op),
             // Not of an earlier life of an instance that was thought gone and came back.
-            Call::Destroy(id) => self.workers.get(id).is_some_and(|w| w.destroying == Some(op)),
-            Call::SetTags(id) => self.workers.get(id).is_some_and(|w| w.tags.in_flight == Some(op)),
+            Call::Destroy(id) => {
+                self.workers.get(id).is_some_and(|w| w.destroying == Some(op) && w.taken_by.is_none())
+            }
+            Call::SetTags(id) => {
+                self.workers.get(id).is_some_and(|w| w.tags.in_flight == Some(op) && w.taken_by.is_none())
+            }
         }
     }
 
@@ -160,7 +164,7 @@ impl PoolState {
     /// Saves a worker's tags, after the save that is in flight.
     pub(crate) fn save_tags(&mut self, id: &InstanceId) {
         let op = self.next_op();
-        let Some(worker) = self.workers.get_mut(id) else { return };
+        let Some(worker) = self.workers.get_mut(id).filter(|w| w.taken_by.is_none()) else { return };
         if worker.tags.in_flight.is_some() {
             worker.tags.wanted = true;
             return;

@@ -59,6 +59,9 @@ pub enum CreateRefusal {
         /// What one of it costs.
         price: HourlyPrice,
     },
+    /// Another program has taken the instance set over.
+    #[error("another program has taken the instance set over, with epoch {0}")]
+    Superseded(u64),
     /// The provider limits the rate of creates.
     #[error("creates are throttled for {:.1} s", .0.as_secs_f64())]
     Throttled(Duration),
@@ -80,6 +83,9 @@ impl PoolState {
         fresh: FreshInstance,
     ) -> Result<OpId, CreateRefusal> {
         let now = self.enter(now);
+        if let Some(highest) = self.superseded {
+            return Err(CreateRefusal::Superseded(highest));
+        }
         let Some((instance_type, group)) = self.types.get(type_name).cloned() else {
             return Err(CreateRefusal::UnknownType(type_name.clone()));
         };

@@ -135,6 +135,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A worker's runner refuses us: another program has attached to it with a higher epoch.
+    Superseded {
+        /// Which worker.
+        instance: InstanceId,
+        /// That program's epoch.
+        highest: u64,
+    },
     /// A probe came to its end.
     Probed {
         /// Which worker.
@@ -444,6 +451,18 @@ pub enum Notice {
         run: RunId,
         /// The worker that should not.
         instance: InstanceId,
+    },
+    /// Another program has taken a worker over: nothing is asked of it any more, and it is not destroyed.
+    TakenOver {
+        /// Which worker.
+        instance: InstanceId,
+        /// That program's epoch.
+        highest: u64,
+    },
+    /// Another program has taken the instance set over: the pool does nothing any more.
+    Superseded {
+        /// That program's epoch.
+        highest: u64,
     },
     /// The idle behavior has changed.
     IdleBehavior {

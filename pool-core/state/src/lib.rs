@@ -25,6 +25,7 @@ mod retire;
 mod runs;
 mod scope;
 mod settings;
+mod superseded;
 mod tags;
 mod time;
 mod timers;
@@ -44,7 +45,7 @@ pub use plan::{
     Missing, NoFit, Plan, PlanOptions, QueuedJob, QuotaScope, Shortage, WaitReason, WaitingJobs, fits, plan,
 };
 pub use pool::{OpId, PoolSetup, PoolState, ProbeId};
-pub use retire::UnknownInstance;
+pub use retire::InstanceRefusal;
 pub use runs::{JobStart, StartRefusal};
 pub use settings::Settings;
 pub use tags::{ForeignInstance, IdleBehavior, IdleBehaviorError, SecretHash, TagNames};

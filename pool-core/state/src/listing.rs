@@ -48,6 +48,7 @@ impl PoolState {
         } else {
             self.lists_in_a_row = 0;
         }
+        self.halt_if_superseded();
     }
 
     /// After a failed list nobody has disappeared; the next comes at the usual time.
@@ -162,6 +163,7 @@ impl PoolState {
             probe_queued: false,
             failed_probes: 0,
             destroying: None,
+            taken_by: None,
             jobs_left: Some(self.settings().max_jobs_per_instance).filter(|limit| *limit > 0),
             expires: None,
             tags: TagSaves::default(),

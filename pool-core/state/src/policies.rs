@@ -72,7 +72,7 @@ impl PoolState {
     /// Not yet where the run is what shows that the worker has had its last job: the runner keeps the record until
     /// the cloud has the tag that says so. So a crash at any moment leaves one of the two.
     pub(crate) fn send_forget(&mut self, id: &InstanceId, run: RunId) {
-        let Some(worker) = self.workers.get(id) else { return };
+        let Some(worker) = self.workers.get(id).filter(|worker| worker.taken_by.is_none()) else { return };
         let drain_is_saved =
             worker.idle_behavior == IdleBehavior::Drain && worker.tags.saved == worker.tags.version;
         if worker.jobs_left != Some(0) || drain_is_saved {

@@ -86,6 +86,8 @@ pub struct PoolState {
     pub(crate) lists_in_a_row: u32,
     pub(crate) timers: Timers,
     pub(crate) rate_limit_logged: Option<Time>,
+    /// The epoch of another program that has taken the instance set over.
+    pub(crate) superseded: Option<u64>,
     /// Subscribers were woken in this step.
     notified: bool,
     effects: VecDeque<Effect>,
@@ -128,6 +130,7 @@ impl PoolState {
             lists_in_a_row: 0,
             timers: Timers::default(),
             rate_limit_logged: None,
+            superseded: None,
             effects: VecDeque::new(),
             setup,
         };
@@ -138,6 +141,9 @@ impl PoolState {
     /// Takes in what happened outside.
     pub fn handle(&mut self, now: Time, event: Event) {
         self.enter(now);
+        if self.superseded.is_some() {
+            return;
+        }
         match event {
             Event::Listed { op, instances } => self.on_listed(op, &instances),
             Event::Created { op, instance } => self.on_created(op, &instance),
@@ -146,6 +152,7 @@ impl PoolState {
             Event::HostVerified { instance, fingerprint } => self.on_host_verified(&instance, fingerprint),
             Event::SessionOpened { instance } => self.on_session(&instance, true),
             Event::SessionClosed { instance, .. } => self.on_session(&instance, false),
+            Event::Superseded { instance, highest } => self.on_superseded(&instance, highest),
             Event::Probed { instance, probe, result } => self.on_probed(&instance, probe, result),
             Event::StartAnswered { instance, run, answer } => {
                 self.on_start_answered(&instance, &run, &answer);
@@ -160,6 +167,9 @@ impl PoolState {
     /// Does what is due. Call it when [`poll_timeout`](Self::poll_timeout) says; earlier or later does no harm.
     pub fn handle_timeout(&mut self, now: Time) {
         let now = self.enter(now);
+        if self.superseded.is_some() {
+            return;
+        }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Sync => self.ask_for_list(),
@@ -181,7 +191,7 @@ impl PoolState {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next; none: not before something happens.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.next()
+        self.timers.next().filter(|_| self.superseded.is_none())
     }
 
     /// The next thing to do outside.
@@ -216,6 +226,13 @@ impl PoolState {
 
     pub(crate) fn emit(&mut self, effect: Effect) {
         self.effects.push_back(effect);
+    }
+
+    /// Nothing that was asked for and not taken yet is to be done; what has happened is still told.
+    pub(crate) fn drop_what_was_decided(&mut self) {
+        self.effects.retain(|effect| {
+            matches!(effect, Effect::Report(_) | Effect::Observe(_) | Effect::Notify | Effect::Close { .. })
+        });
     }
 
     /// Wakes the subscribers, once for all that happens in a step.

@@ -14,6 +14,7 @@ impl PoolState {
     /// A worker's probe is due: it goes out when the second has a place for it.
     pub(crate) fn probe_due(&mut self, id: InstanceId) {
         if let Some(worker) = self.workers.get_mut(&id)
+            && worker.taken_by.is_none()
             && worker.probing.is_none()
             && !worker.probe_queued
             && !matches!(worker.state, State::Shutdown { .. })
@@ -28,6 +29,7 @@ impl PoolState {
     pub(crate) fn probe_soon(&mut self, id: &InstanceId) {
         let now = self.now;
         if let Some(worker) = self.workers.get(id)
+            && worker.taken_by.is_none()
             && worker.probing.is_none()
             && !worker.probe_queued
             && !matches!(worker.state, State::Shutdown { .. })
@@ -40,7 +42,10 @@ impl PoolState {
         while let Some(id) = self.probe_queue.front().cloned() {
             // Not of an earlier life of an instance that was thought gone and came back.
             let wanted = self.workers.get(&id).is_some_and(|w| {
-                w.probe_queued && w.probing.is_none() && !matches!(w.state, State::Shutdown { .. })
+                w.probe_queued
+                    && w.probing.is_none()
+                    && w.taken_by.is_none()
+                    && !matches!(w.state, State::Shutdown { .. })
             });
             if wanted && let Err(free_at) = self.probe_window.take(self.now) {
                 self.timers.set_no_later(Timer::ProbeSlot, free_at);
@@ -65,6 +70,9 @@ impl PoolState {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(id) else { return };
         let Some(Probing { began, .. }) = worker.probing.take_if(|p| p.id == probe) else { return };
+        if worker.taken_by.is_some() {
+            return;
+        }
         if result.runs.is_ok() {
             worker.evidence = now;
         }
@@ -88,6 +96,7 @@ impl PoolState {
             Some(reason) => self.probe_failed(id, began.at, listed, reason),
         }
         self.schedule_probe(id);
+        self.halt_if_superseded();
     }
 
     /// `applied`: what the runner listed was taken in.
@@ -156,7 +165,7 @@ impl PoolState {
         let first = self.settings().first_probe_backoff;
         let (now, count) = (self.now, self.last_probe);
         let Some(worker) = self.workers.get(id) else { return };
-        if worker.state.phase() == Phase::Shutdown {
+        if worker.state.phase() == Phase::Shutdown || worker.taken_by.is_some() {
             return;
         }
         let pause = match worker.failed_probes {
@@ -169,7 +178,8 @@ impl PoolState {
     pub(crate) fn on_session(&mut self, id: &InstanceId, open: bool) {
         let now = self.now;
         let Some(worker) = self.workers.get_mut(id) else { return };
-        worker.session_open = open;
+        // One that refused us before, and was asked something once more by what was on its way, stays left alone.
+        worker.session_open = open && worker.taken_by.is_none();
         worker.evidence = now;
         if open {
             return;
@@ -182,6 +192,7 @@ impl PoolState {
             self.lists_in_a_row = 0;
             self.list_soon();
         }
+        self.halt_if_superseded();
     }
 
     /// Pins the key that was verified: from now on another is another host.

@@ -10,26 +10,48 @@ use crate::{
 };
 use pool_api::{InstanceId, InstanceTypeName};
 
-/// There is no worker of this id.
+/// Why nothing was done with a worker.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("there is no instance {0}")]
-pub struct UnknownInstance(pub InstanceId);
+#[non_exhaustive]
+pub enum InstanceRefusal {
+    /// There is no worker of this id.
+    #[error("there is no instance {0}")]
+    Unknown(InstanceId),
+    /// Another program has taken this worker over: it decides.
+    #[error("another program has taken instance {instance} over, with epoch {highest}")]
+    TakenOver {
+        /// Which worker.
+        instance: InstanceId,
+        /// That program's epoch.
+        highest: u64,
+    },
+    /// Another program has taken the instance set over.
+    #[error("another program has taken the instance set over, with epoch {0}")]
+    Superseded(u64),
+}
 
 impl PoolState {
     /// p10: says what becomes of a worker without a job. Takes effect at once, is saved to its tags after that:
     /// see [`is_saved`](Self::is_saved). A worker that has had all its jobs, or its time, drains where it was to run.
     ///
     /// # Errors
-    /// [`UnknownInstance`].
+    /// [`InstanceRefusal`].
     pub fn set_idle_behavior(
         &mut self,
         now: Time,
         id: &InstanceId,
         to: IdleBehavior,
-    ) -> Result<(), UnknownInstance> {
+    ) -> Result<(), InstanceRefusal> {
         self.enter(now);
-        if !self.workers.contains_key(id) {
-            return Err(UnknownInstance(id.clone()));
+        if let Some(highest) = self.superseded {
+            return Err(InstanceRefusal::Superseded(highest));
+        }
+        match self.workers.get(id).map(|worker| worker.taken_by) {
+            None => return Err(InstanceRefusal::Unknown(id.clone())),
+            Some(Some(highest)) => {
+                return Err(InstanceRefusal::TakenOver { instance: id.clone(), highest });
+            }
+            Some(None) => {}
         }
         let to = self.allowed_behavior(self.now, id, to);
         self.change_idle_behavior(id, to);
@@ -43,7 +65,7 @@ impl PoolState {
     }
 
     pub(crate) fn change_idle_behavior(&mut self, id: &InstanceId, to: IdleBehavior) {
-        let Some(worker) = self.workers.get_mut(id) else { return };
+        let Some(worker) = self.workers.get_mut(id).filter(|w| w.taken_by.is_none()) else { return };
         let from = std::mem::replace(&mut worker.idle_behavior, to);
         worker.tags.version += u64::from(from != to);
         let unsaved = worker.tags.saved != worker.tags.version;
@@ -66,6 +88,9 @@ impl PoolState {
     /// idle longest first, never a held one. None if all are busy.
     pub fn shutdown_type(&mut self, now: Time, type_name: &InstanceTypeName) -> Option<InstanceId> {
         self.enter(now);
+        if self.superseded.is_some() {
+            return None;
+        }
         let id = [Phase::Booting, Phase::Idle].into_iter().find_map(|phase| {
             let entries = self.index.get(&(type_name.clone(), phase))?;
             entries
@@ -84,7 +109,9 @@ impl PoolState {
     pub fn shutdown_instance(&mut self, now: Time, id: &InstanceId) -> bool {
         self.enter(now);
         let Some(worker) = self.workers.get(id) else { return false };
-        if worker.is_held()
+        if self.superseded.is_some()
+            || worker.taken_by.is_some()
+            || worker.is_held()
             || !worker.is_unused()
             || matches!(worker.state, State::Unknown | State::Shutdown { .. })
         {
@@ -95,14 +122,21 @@ impl PoolState {
         true
     }
 
-    /// p18: destroys a worker at once, whatever it does.
+    /// p18: destroys a worker at once, whatever it does, and whoever its runner says has taken it over.
     ///
     /// # Errors
-    /// [`UnknownInstance`].
-    pub fn kill_instance(&mut self, now: Time, id: &InstanceId, reason: &str) -> Result<(), UnknownInstance> {
+    /// [`InstanceRefusal`].
+    pub fn kill_instance(&mut self, now: Time, id: &InstanceId, reason: &str) -> Result<(), InstanceRefusal> {
         self.enter(now);
+        if let Some(highest) = self.superseded {
+            return Err(InstanceRefusal::Superseded(highest));
+        }
+        // Somebody who can tell whether it lies wants it gone.
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.taken_by = None;
+        }
         match self.workers.get(id).map(|worker| &worker.state) {
-            None => return Err(UnknownInstance(id.clone())),
+            None => return Err(InstanceRefusal::Unknown(id.clone())),
             Some(State::Shutdown { .. }) => self.destroy_again(id),
             Some(_) => self.shutdown(id, ShutdownReason::Requested(reason.to_owned())),
         }
@@ -137,7 +171,7 @@ impl PoolState {
             ShutdownReason::BootTimeout | ShutdownReason::Lifecycle(_) => BootOutcome::Failure,
             _ => BootOutcome::Aborted,
         };
-        if !self.step(id, Input::ShutDown, to) {
+        if self.is_left_to_another(id) || !self.step(id, Input::ShutDown, to) {
             return;
         }
         self.boot_ended(id, outcome);
@@ -152,7 +186,7 @@ impl PoolState {
     pub(crate) fn destroy_again(&mut self, id: &InstanceId) {
         let again = self.now + self.settings().timeout_shutdown;
         let op = self.next_op();
-        let Some(worker) = self.workers.get_mut(id) else { return };
+        let Some(worker) = self.workers.get_mut(id).filter(|w| w.taken_by.is_none()) else { return };
         self.timers.set(Timer::Destroy(id.clone()), again);
         if worker.destroying.is_none() {
             worker.destroying = Some(op);

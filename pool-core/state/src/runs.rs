@@ -38,6 +38,9 @@ pub enum StartRefusal {
     /// The worker takes no jobs now, or has too little room.
     #[error("instance {0} has no room for the job")]
     NoRoom(InstanceId),
+    /// Another program has taken the instance set over.
+    #[error("another program has taken the instance set over, with epoch {0}")]
+    Superseded(u64),
     /// No worker of the type takes a job now.
     #[error("no idle instance of type {0}")]
     NoneIdle(InstanceTypeName),
@@ -50,6 +53,9 @@ impl PoolState {
     /// [`StartRefusal`]; no attempt was used.
     pub fn start_job(&mut self, now: Time, id: &InstanceId, start: JobStart) -> Result<(), StartRefusal> {
         let now = self.enter(now);
+        if let Some(highest) = self.superseded {
+            return Err(StartRefusal::Superseded(highest));
+        }
         let job = start.run.job.clone();
         if self.jobs.contains_key(&job) || self.ended.contains_key(&job) {
             return Err(StartRefusal::Known(job));
@@ -85,6 +91,9 @@ impl PoolState {
         type_name: &InstanceTypeName,
         start: JobStart,
     ) -> Result<InstanceId, StartRefusal> {
+        if let Some(highest) = self.superseded {
+            return Err(StartRefusal::Superseded(highest));
+        }
         let idle = self.index.get(&(type_name.clone(), Phase::Idle));
         let id = idle
             .and_then(|entries| {
@@ -97,11 +106,15 @@ impl PoolState {
         self.start_job(now, &id, start).map(|()| id)
     }
 
-    /// p15: begins to end a job. False if it has ended already or is not known.
+    /// p15: begins to end a job. False if it has ended already or is not known, or another program has taken its
+    /// worker over.
     pub fn kill_job(&mut self, now: Time, job: &JobId, reason: &str) -> bool {
         let now = self.enter(now);
         let settings = self.settings();
         let (signal, term) = (settings.timeout_signal, settings.timeout_term);
+        if self.superseded.is_some() || self.jobs.get(job).is_some_and(|id| self.is_left_to_another(id)) {
+            return false;
+        }
         let Some(run) = self.run_mut(job) else { return false };
         if run.kill.is_none() {
             // The runner sends KILL at `timeout_term`; a worker where even that fails is given up.
@@ -113,10 +126,10 @@ impl PoolState {
         true
     }
 
-    /// p16: clears the end of a job. False, and no effect, before it has ended.
+    /// p16: clears the end of a job. False, and no effect, before it has ended, or in a pool that was superseded.
     pub fn forget_job(&mut self, now: Time, job: &JobId) -> bool {
         self.enter(now);
-        if !self.ended.contains_key(job) {
+        if self.superseded.is_some() || !self.ended.contains_key(job) {
             return false;
         }
         self.clear_end(job);
@@ -487,6 +500,9 @@ impl PoolState {
         let now = self.now;
         let every = self.settings().timeout_signal;
         let Some(id) = self.jobs.get(job).cloned() else { return };
+        if self.is_left_to_another(&id) {
+            return;
+        }
         let Some(Run { id: run, kill: Some(kill), .. }) = self.run_mut(job) else { return };
         if now < kill.deadline {
             let next = (now + every).min(kill.deadline);

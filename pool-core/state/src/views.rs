@@ -116,6 +116,8 @@ pub struct InstanceView {
     pub shutdown: Option<ShutdownReason>,
     /// Why it says that it should get no more work.
     pub broken: Option<String>,
+    /// The epoch of another program that has taken it over, as its runner says: it is left alone.
+    pub taken_by: Option<u64>,
     /// What its jobs have reserved.
     pub reserved: Resources,
 }
@@ -295,6 +297,7 @@ impl PoolState {
                 created: None,
                 shutdown: None,
                 broken: None,
+                taken_by: None,
                 reserved: Resources::default(),
             }
         });
@@ -322,6 +325,7 @@ impl PoolState {
                 State::Unknown | State::Booting | State::Idle { .. } | State::Running => None,
             },
             broken: worker.broken.clone(),
+            taken_by: worker.taken_by,
             reserved: worker.reserved,
         }
     }

@@ -218,6 +218,8 @@ pub(crate) struct Worker {
     pub(crate) probe_queued: bool,
     pub(crate) failed_probes: u32,
     pub(crate) destroying: Option<OpId>,
+    /// The epoch of another program that has taken it over, as its runner says.
+    pub(crate) taken_by: Option<u64>,
     /// How many more jobs it may be given; none: no limit.
     pub(crate) jobs_left: Option<u32>,
     /// When it is to be drained for its age.
@@ -233,6 +235,7 @@ impl Worker {
             && self.idle_behavior == IdleBehavior::Run
             && self.broken.is_none()
             && self.jobs_left != Some(0)
+            && self.taken_by.is_none()
             && self.strays.is_empty()
             && matches!(self.lifecycle, Lifecycle::Running | Lifecycle::Pending);
         let has = self.instance_type.as_ref().filter(|_| takes_jobs)?.resources();
@@ -274,6 +277,7 @@ impl Worker {
             && self.strays.is_empty()
             && self.broken.is_none()
             && self.jobs_left != Some(0)
+            && self.taken_by.is_none()
             && self.instance_type.is_some()
             && matches!(self.lifecycle, Lifecycle::Running | Lifecycle::Pending);
         counts.then(|| IndexKey { instance_type: self.type_name.clone(), phase, since, id: self.id.clone() })

@@ -120,7 +120,8 @@ async fn another_version_is_refused() {
 #[tokio::test]
 async fn refusals_say_what_to_do() {
     let cases: [(Refusal, &[&str]); 4] = [
-        (Refusal::StaleEpoch { highest: 7 }, &["epoch 7", "only one of the two"]),
+        // Nonsense: ours is 0, and so not stale.
+        (Refusal::StaleEpoch { highest: 0 }, &["epoch 0", "only one of the two"]),
         (Refusal::OtherInstanceSet { instance_set: "theirs".parse().unwrap() }, &["instance set theirs"]),
         (Refusal::Version { newest: 9, oldest: 8 }, &["8 to 9", "up to date"]),
         (Refusal::NoHello, &["hello"]),

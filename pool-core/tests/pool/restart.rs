@@ -1,9 +1,9 @@
 //! p20: another pool takes over.
 
 use crate::support::{
-    World, config, finished, idle_instance, job, ready_instance, running, shell, soon, until,
+    World, config, finished, idle_instance, job, ready_instance, running, shell, small, soon, until,
 };
-use pool_core::{IdleBehavior, JobStatus, Outcome, OutputStream, Tags};
+use pool_core::{CreateRefusal, IdleBehavior, InstanceRefusal, JobStatus, Outcome, OutputStream, Pool, Tags};
 use serde_json::json;
 use std::fs;
 
@@ -97,29 +97,39 @@ async fn p10_hold_survives_a_restart() {
 
 /// The workers know which of two programs came last.
 #[tokio::test]
-async fn a_program_with_an_older_epoch_is_refused_by_the_workers() {
+async fn p54_a_program_with_an_older_epoch_is_refused_by_the_workers_and_does_nothing_any_more() {
     let mut world = World::new(json!({})).await;
-    let first = world.lock();
-    let first_epoch = first.epoch();
-    drop(first);
+    drop(world.lock());
     let lock = world.lock();
     let pool = world.builder(config()).lock(&lock).start().unwrap();
-    ready_instance(&pool).await;
+    let id = ready_instance(&pool).await;
     pool.stop().await;
     drop(lock);
     world.open(json!({})).await;
-    assert_eq!(first_epoch, 1);
     // Without a lock: epoch 0.
     let pool = world.pool(config());
-    let mut notices = pool.notices();
-    let reason = soon("the refusal", async {
-        loop {
-            if let pool_core::Notice::ProbeFailed { reason, .. } = notices.recv().await.unwrap() {
-                return reason;
-            }
-        }
-    })
-    .await;
-    assert!(reason.contains("with epoch 2"), "{reason}");
+    let highest = until(&pool, "the pool sees that it is superseded", Pool::superseded).await;
+    assert_eq!(highest, 2);
+    assert_eq!(pool.create(&small()), Err(CreateRefusal::Superseded(2)));
+    assert_eq!(pool.kill_instance(&id, "no"), Err(InstanceRefusal::Superseded(2)));
     pool.stop().await;
+}
+
+#[tokio::test]
+async fn p54_the_earlier_of_two_programs_that_run_at_once_stops_deciding() {
+    let world = World::new(json!({})).await;
+    let lock = world.lock();
+    let earlier = world.builder(config()).lock(&lock).start().unwrap();
+    let id = ready_instance(&earlier).await;
+    // As on another machine, where the lock does not reach.
+    drop(lock);
+    let lock = world.lock();
+    let later = world.builder(config()).lock(&lock).start().unwrap();
+    assert_eq!(idle_instance(&later).await, id);
+    assert_eq!(until(&earlier, "the earlier sees it", Pool::superseded).await, 2);
+    later.start_job(&id, shell("a", "exit 3")).unwrap();
+    assert_eq!(finished(&later, "a").await.outcome, Outcome::Exited { code: 3 });
+    assert_eq!(later.superseded(), None);
+    earlier.stop().await;
+    later.stop().await;
 }

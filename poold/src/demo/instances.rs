@@ -105,6 +105,8 @@ impl Instances {
             | Notice::RateLimited { .. }
             | Notice::ProbeFailed { .. }
             | Notice::RunsTwice { .. }
+            | Notice::TakenOver { .. }
+            | Notice::Superseded { .. }
             | Notice::IdleBehavior { .. } => None,
         }
     }

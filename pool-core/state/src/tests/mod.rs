@@ -19,3 +19,4 @@ mod plan_starvation;
 mod policies;
 mod properties;
 mod random_world;
+mod superseded;

@@ -1,7 +1,7 @@
 //! p10 to p12, p17 and p18: what people and schedulers ask for.
 
 use super::{fixtures::*, harness::World};
-use crate::{IdleBehavior, Notice, Phase, RunList, ShutdownReason, UnknownInstance};
+use crate::{IdleBehavior, InstanceRefusal, Notice, Phase, RunList, ShutdownReason};
 use pool_api::Lifecycle;
 
 #[test]
@@ -70,7 +70,7 @@ fn p10_drain_shuts_an_idle_worker_down_at_once() {
 fn p10_an_unknown_id_is_an_error() {
     let mut w = World::new();
     let answer = w.pool.set_idle_behavior(w.now, &id("i-9"), IdleBehavior::Hold);
-    assert_eq!(answer, Err(UnknownInstance(id("i-9"))));
+    assert_eq!(answer, Err(InstanceRefusal::Unknown(id("i-9"))));
     assert_eq!(w.pool.is_saved(&id("i-9")), None);
 }
 

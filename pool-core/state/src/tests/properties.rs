@@ -71,6 +71,8 @@ fn the_stories_tell_of_everything_that_a_pool_asks_for() {
         "reason: Lifecycle(",
         "reason: Requested(",
         "SpendCap {",
+        "TakenOver {",
+        "Superseded {",
         "Kept",
     ] {
         assert!(told(what) >= 10, "{what:?} is told of {} times", told(what));

@@ -186,6 +186,11 @@ impl RandomWorld {
             }
             5 => machine.answers = true,
             6 if machine.answers => self.event(Event::Broken { instance: id, reason: "chance".into() }),
+            // Seldom: most stories are to be told to their end.
+            7 if who < 24 => {
+                self.event(Event::SessionClosed { instance: id.clone(), reason: "chance".into() });
+                self.event(Event::Superseded { instance: id, highest: 7 });
+            }
             _ => {}
         }
     }
@@ -363,6 +368,7 @@ impl RandomWorld {
     fn collect(&mut self) {
         while let Some(effect) = self.pool.poll_effect() {
             self.log.push(format!("{:?} {effect:?}", self.now));
+            self.invariant_superseded_pools_do_nothing(&effect);
             match &effect {
                 Effect::List { .. }
                 | Effect::Create { .. }
@@ -410,6 +416,23 @@ impl RandomWorld {
             let twice = machine.runs.iter().any(|(other, end)| other.job == run.job && end.is_none());
             assert!(!twice, "invariant_one_place: {run} is started on {instance} and runs on {id}");
         }
+    }
+
+    fn invariant_superseded_pools_do_nothing(&self, effect: &Effect) {
+        let told =
+            matches!(effect, Effect::Notify | Effect::Observe(_) | Effect::Report(_) | Effect::Close { .. });
+        assert!(told || self.pool.superseded().is_none(), "invariant_superseded: {effect:?}");
+        let (Effect::Destroy { instance, .. }
+        | Effect::SetTags { instance, .. }
+        | Effect::Probe { instance, .. }
+        | Effect::Start { instance, .. }
+        | Effect::Kill { instance, .. }
+        | Effect::Forget { instance, .. }
+        | Effect::SetHeld { instance, .. }) = effect
+        else {
+            return;
+        };
+        assert!(!self.pool.is_left_to_another(instance), "invariant_superseded: {effect:?}");
     }
 
     fn invariant_spend_cap(&self) {
@@ -504,6 +527,15 @@ impl RandomWorld {
     /// Nothing goes wrong any more: every job ends, every instance goes.
     pub(super) fn liveness(&mut self) {
         for _ in 0..400 {
+            if self.pool.superseded().is_some() {
+                assert_eq!(self.pool.poll_timeout(), None, "invariant_superseded");
+                return;
+            }
+            let taken: Vec<InstanceId> =
+                self.pool.workers.values().filter(|w| w.taken_by.is_some()).map(|w| w.id.clone()).collect();
+            for id in taken {
+                drop(self.pool.kill_instance(self.now, &id, "it lies"));
+            }
             for machine in self.machines.values_mut() {
                 machine.answers = true;
             }
