@@ -56,6 +56,8 @@ pub(super) struct Pass<'a> {
     creates: Vec<InstanceTypeName>,
     pub(super) shutdowns: Vec<InstanceId>,
     served: Served,
+    /// A job was served since it was last looked whether anything is left.
+    served_any: bool,
     /// Sets of types of which the first job that cannot be served was dealt with.
     pub(super) dealt_with: BTreeSet<Vec<usize>>,
     /// Sets of types of which a worker is kept for the first job whose instance may come to nothing.
@@ -83,6 +85,7 @@ impl<'a> Pass<'a> {
             creates: Vec::new(),
             shutdowns: Vec::new(),
             served: Served::default(),
+            served_any: true,
             dealt_with: BTreeSet::new(),
             kept_meanwhile: BTreeSet::new(),
             blocked: Vec::new(),
@@ -115,7 +118,8 @@ impl<'a> Pass<'a> {
             let Some(class) = waiting.class(id) else { continue };
             match self.serve(id, class, rank, other, &mut types) {
                 Some(next) => later.push(Reverse((next, id))),
-                None if self.is_exhausted(smallest.as_ref()) => break,
+                // What was not exhausted before is not now if nobody has taken anything since.
+                None if std::mem::take(&mut self.served_any) && self.is_exhausted(smallest.as_ref()) => break,
                 None => {}
             }
         }
@@ -134,13 +138,9 @@ impl<'a> Pass<'a> {
         let factor = self.options.price_factor;
         candidates(&self.shapes, &class.resources, class.preemptible, factor, types);
         let mut allowed = self.allowed_of(class.group.as_ref());
-        let mut jobs = class.ranks.range(rank..).peekable();
         let is_due = |rank: &&Rank| rank.priority != Reverse(0) && other.is_none_or(|other| *rank < other);
+        let mut first = rank;
         loop {
-            let first = *jobs.peek()?;
-            if !is_due(&first) {
-                return Some(first);
-            }
             if allowed == 0 {
                 return None;
             }
@@ -148,6 +148,8 @@ impl<'a> Pass<'a> {
                 self.deal_with_blocked(&first.id, &class.resources, types);
                 return None;
             };
+            self.served_any = true;
+            let mut jobs = class.ranks.range(first..).peekable();
             let mut taken = Vec::new();
             let more = || {
                 let next = if allowed > 0 { jobs.next_if(is_due) } else { None };
@@ -162,6 +164,10 @@ impl<'a> Pass<'a> {
                 && place >= self.kinds[at].created
             {
                 self.keep_meanwhile(&first.id, &class.resources, types);
+            }
+            first = jobs.next()?;
+            if !is_due(&first) {
+                return Some(first);
             }
         }
     }

@@ -52,8 +52,13 @@ struct ClassKey {
     group: Option<JobGroup>,
 }
 
+/// Names a class for as long as it has jobs; never used again for another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ClassId(u64);
+pub(super) struct ClassId {
+    number: u64,
+    /// Where it is.
+    place: usize,
+}
 
 /// Jobs that differ in nothing but their rank: what one of them cannot have, no later one can.
 #[derive(Clone, Debug)]
@@ -71,7 +76,9 @@ pub(super) struct Class {
 pub struct WaitingJobs {
     jobs: BTreeMap<JobId, (QueuedJob, ClassId)>,
     order: BTreeSet<Rank>,
-    classes: BTreeMap<ClassId, Class>,
+    /// By place. Places are used again.
+    classes: Vec<Option<Class>>,
+    free_places: Vec<usize>,
     class_ids: BTreeMap<ClassKey, ClassId>,
     /// The first job of each class.
     heads: BTreeSet<(Rank, ClassId)>,
@@ -94,14 +101,18 @@ impl WaitingJobs {
         let id = match self.class_ids.get(&key) {
             Some(id) => *id,
             None => {
-                let id = ClassId(self.next_class);
+                let place = self.free_places.pop().unwrap_or(self.classes.len());
+                if place == self.classes.len() {
+                    self.classes.push(None);
+                }
+                let id = ClassId { number: self.next_class, place };
                 self.next_class += 1;
                 self.count_amounts(&key);
                 self.class_ids.insert(key, id);
                 id
             }
         };
-        let class = self.classes.entry(id).or_insert_with(|| Class {
+        let class = self.classes[id.place].get_or_insert_with(|| Class {
             resources: job.resources,
             preemptible: job.preemptible,
             group: job.group.clone(),
@@ -125,7 +136,7 @@ impl WaitingJobs {
         let (job, class_id) = self.jobs.remove(id)?;
         let rank = job.rank();
         self.order.remove(&rank);
-        if let Some(class) = self.classes.get_mut(&class_id) {
+        if let Some(class) = &mut self.classes[class_id.place] {
             class.ranks.remove(&rank);
             let entry = (rank, class_id);
             if self.heads.remove(&entry)
@@ -134,7 +145,8 @@ impl WaitingJobs {
                 self.heads.insert((next.clone(), class_id));
             }
             if class.ranks.is_empty() {
-                self.classes.remove(&class_id);
+                self.classes[class_id.place] = None;
+                self.free_places.push(class_id.place);
                 let key = job.class_key();
                 self.class_ids.remove(&key);
                 self.discount_amounts(&key);
@@ -175,7 +187,7 @@ impl WaitingJobs {
     }
 
     pub(super) fn class(&self, id: ClassId) -> Option<&Class> {
-        self.classes.get(&id)
+        self.classes.get(id.place)?.as_ref()
     }
 
     pub(super) fn class_of(&self, job: &JobId) -> Option<(ClassId, &Class)> {
