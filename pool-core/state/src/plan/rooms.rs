@@ -237,6 +237,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn the_first_place_with_enough_is_found_whatever_was_changed(
             first in prop::collection::vec(amounts(), 0..40),

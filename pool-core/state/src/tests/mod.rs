@@ -16,6 +16,7 @@ mod plan;
 mod plan_limits;
 mod plan_rules;
 mod plan_starvation;
+mod plan_view;
 mod policies;
 mod properties;
 mod random_world;
