@@ -108,7 +108,7 @@ pub use crate::{
     connector::Connector,
     drivers::{UnknownDriver, driver, drivers},
     link::ReadError,
-    lock::{InstanceSetLock, LockError},
+    lock::{InstanceSetLock, LockError, LockHolder},
     pool::{Pool, PoolBuilder, StartError, StartJob, TagsSaved},
     program::{RunnerError, RunnerSource},
     subscription::Subscription,
