@@ -379,7 +379,7 @@ impl PoolConfig {
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with all that is wrong.
-    pub(crate) fn validate_for(&self, capabilities: &Capabilities) -> Result<(), ConfigError> {
+    pub fn validate_for(&self, capabilities: &Capabilities) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         let mut wrong = |field: String, problem: String| problems.push(FieldProblem { field, problem });
         let limits = &capabilities.tags;
