@@ -157,6 +157,18 @@ fn all_mistakes_are_said_at_once() {
 }
 
 #[test]
+fn policies_of_types_that_are_not_there_are_named() {
+    let text = with(&[
+        ("# min_idle = { small = 1 }", "min_idle = { tiny = 1 }"),
+        ("# max_price_per_hour = 0.25", "max_price_per_hour = 0.001"),
+    ]);
+    let checked = check(&text, &[]);
+    assert_eq!((checked.code, checked.problems.len()), (Some(2), 2));
+    checked.has("pool.min_idle.tiny", &["instance_types"]);
+    checked.has("pool.max_price_per_hour", &["cheapest"]);
+}
+
+#[test]
 fn what_is_no_toml_or_not_there_is_named() {
     let checked = check("[pool\n", &[]);
     assert_eq!((checked.code, checked.problems.len()), (Some(2), 1));

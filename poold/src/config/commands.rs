@@ -7,7 +7,9 @@ use super::{
     section::better,
 };
 use crate::program_config::{DriverChoice, InputError};
-use pool_core::{ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId, driver};
+use pool_core::{
+    Capabilities, ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId, driver,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -72,21 +74,24 @@ fn check(options: &CheckOptions) -> ExitCode {
 fn check_all(options: &CheckOptions) -> Result<ServeConfig, InputError> {
     let mut reading = Reading::of(options.config.as_deref(), of_this_process()?)?;
     reading.check_files();
-    let choice = reading.common.driver.value.clone().filter(|_| reading.common.driver.sound);
-    if let Some(choice) = choice {
-        let set = reading.common.pool.value.as_ref().map(|pool| pool.instance_set.clone());
-        let problems = driver_problems(choice, set)?;
-        reading.reader.all_wrong("driver.options", problems);
+    let Reading { reader, common, .. } = &mut reading;
+    if let (Some(choice), true, Some(pool)) = (&common.driver.value, common.driver.sound, &common.pool.value)
+    {
+        let (problems, capabilities) = ask_driver(choice.clone(), &pool.instance_set)?;
+        reader.all_wrong("driver.options", problems);
+        if let (Some(capabilities), true) = (capabilities, common.pool.sound) {
+            reader.checked("pool", pool.validate_for(&capabilities));
+        }
     }
     reading.finish()
 }
 
-/// What a driver says of its options. Nothing if there is no such driver: that was said.
-fn driver_problems(
+/// What a driver says of its options, and what it can do, if it says. Nothing if there is no such driver: that was said.
+fn ask_driver(
     choice: DriverChoice,
-    set: Option<InstanceSetId>,
-) -> Result<Vec<FieldProblem>, InputError> {
-    let (Ok(driver), Some(instance_set)) = (driver(&choice.name), set) else { return Ok(Vec::new()) };
+    instance_set: &InstanceSetId,
+) -> Result<(Vec<FieldProblem>, Option<Capabilities>), InputError> {
+    let Ok(driver) = driver(&choice.name) else { return Ok((Vec::new(), None)) };
     let parent = std::env::temp_dir();
     let directory = tempfile::tempdir().map_err(InputError::file(&parent))?;
     let runtime = tokio::runtime::Runtime::new().map_err(InputError::file(&parent))?;
@@ -104,8 +109,9 @@ fn driver_problems(
             };
             match opened {
                 Ok(cloud) => {
+                    let capabilities = cloud.capabilities();
                     cloud.stop().await;
-                    break;
+                    return Ok((problems, Some(capabilities)));
                 }
                 Err(error) => {
                     let DriverConfigError { field, .. } = &error;
@@ -119,7 +125,7 @@ fn driver_problems(
                 }
             }
         }
-        Ok(problems)
+        Ok((problems, None))
     })
 }
 

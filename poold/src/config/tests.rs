@@ -256,6 +256,67 @@ fn all_mistakes_are_said_at_once_and_none_that_only_follows() {
     assert_eq!(found, expected, "{:#?}", problems(&text, &[]));
 }
 
+/// The text with all commented defaults, and for each line that sets a field: its number and the field.
+fn all_fields() -> (Vec<String>, Vec<(usize, String)>) {
+    let lines: Vec<String> =
+        DEFAULT.lines().map(|line| commented_default(line).unwrap_or(line).to_owned()).collect();
+    let (mut section, mut types) = (String::new(), 0);
+    let mut fields = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if line == "[[pool.instance_types]]" {
+            section = format!("pool.instance_types[{types}]");
+            types += 1;
+        } else if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let (Some((name, _)), true) = (line.split_once(" = "), section != "driver.options")
+            && !line.starts_with('#')
+        {
+            fields.push((at, format!("{section}.{name}")));
+        }
+    }
+    (lines, fields)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    #[test]
+    fn whatever_is_wrong_is_said_and_nothing_else(
+        choices in proptest::collection::vec(0..12_u8, 100),
+    ) {
+        let (mut lines, fields) = all_fields();
+        assert!(fields.len() > 40 && fields.len() < choices.len());
+        let mut expected = BTreeSet::new();
+        for ((at, field), choice) in fields.iter().zip(&choices) {
+            let (name, _) = lines[*at].split_once(" = ").unwrap();
+            let name = name.to_owned();
+            match choice {
+                // Of the wrong type, for any field.
+                0 => lines[*at] = format!("{name} = [true]"),
+                // Unknown, beside what is right.
+                1 => lines[*at] = format!("{}\n{name}_zzz = 1", lines[*at]),
+                _ => continue,
+            }
+            let suffix = if *choice == 1 { "_zzz" } else { "" };
+            expected.insert(format!("{field}{suffix}"));
+        }
+        let text = lines.join("\n");
+        if expected.is_empty() {
+            read_with(&text, &[]).unwrap();
+        } else {
+            let found = fields_of(&text);
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}
+
+fn fields_of(text: &str) -> BTreeSet<String> {
+    let found = fields(text, &[]);
+    let distinct: BTreeSet<String> = found.iter().cloned().collect();
+    assert_eq!(distinct.len(), found.len(), "said twice: {found:?}");
+    distinct
+}
+
 #[test]
 fn a_field_that_is_nearly_right_is_recognised() {
     let lines = problems(&with(&[("max_instances = 8", "max_instnces = 8")]), &[]);

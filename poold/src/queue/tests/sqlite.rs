@@ -54,6 +54,39 @@ fn only_its_owner_can_read_it_and_only_one_at_a_time_opens_it() {
 }
 
 #[test]
+fn it_is_as_durable_as_can_be() {
+    let temporary = Temporary::new();
+    for _ in 0..2 {
+        let queue = temporary.open();
+        let pragma = |name: &str| -> String {
+            let value = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+            match queue.connection.pragma_query_value(None, name, value).unwrap() {
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
+        assert_eq!(pragma("foreign_keys"), "Integer(1)");
+    }
+}
+
+#[test]
+fn another_who_writes_is_waited_for_and_not_for_ever() {
+    let temporary = Temporary::new();
+    let mut queue = temporary.open();
+    let other = rusqlite::Connection::open(temporary.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let change = submit(&queue, [request("a")]);
+    let error = queue.commit(std::slice::from_ref(&change)).unwrap_err();
+    assert!(matches!(error, QueueError::Failed { .. }), "{error:?}");
+    assert_eq!((queue.next_number(), numbers(&queue)), (1, vec![]));
+    other.execute_batch("ROLLBACK").unwrap();
+    queue.commit(&[change]).unwrap();
+    assert_eq!(numbers(&queue), [1]);
+}
+
+#[test]
 fn others_can_read_it_while_it_is_in_use() {
     let temporary = Temporary::new();
     let mut queue = temporary.open();
