@@ -167,7 +167,7 @@ impl PoolState {
     }
 
     /// Until when no create is made for the rate of calls; none when one may be.
-    fn create_blocked_until(&self) -> Option<Time> {
+    pub(crate) fn create_blocked_until(&self) -> Option<Time> {
         let throttle = self.create_throttle.filter(|until| *until > self.now);
         self.holdoffs.call_blocked(CallKind::Create, self.now).max(throttle)
     }

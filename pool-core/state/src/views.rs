@@ -152,7 +152,8 @@ pub struct PoolView {
     pub at_quota: bool,
     /// How many more instances `max_instances` allows; none: no limit.
     pub instances_left: Option<u32>,
-    /// How many more creates may be in flight now; none: no limit.
+    /// How many more creates may be asked for now: as many as may be in flight beside those that are, zero while the rate
+    /// of calls forbids it; none: no limit.
     pub creates_left: Option<u32>,
     /// What the spend cap leaves; none: no cap.
     pub price_left: Option<HourlyPrice>,
@@ -425,7 +426,10 @@ impl PoolState {
             workers,
             at_quota: self.at_quota(now),
             instances_left: left(settings.max_instances, self.instances_and_creates()),
-            creates_left: left(settings.max_concurrent_instance_create_ops, self.creates.len()),
+            creates_left: match self.create_blocked_until() {
+                Some(_) => Some(0),
+                None => left(settings.max_concurrent_instance_create_ops, self.creates.len()),
+            },
             price_left: self.price_left(),
             max_jobs_per_instance: settings.max_jobs_per_instance,
             listed: self.listed,

@@ -46,7 +46,7 @@ pub enum WaitReason {
     Booting(InstanceTypeName),
     /// An instance of this type is asked for now, for it.
     Creating(InstanceTypeName),
-    /// An instance of this type is asked for as soon as a create in flight has ended.
+    /// An instance of this type is asked for as soon as there are fewer creates in flight, or the rate of calls allows it.
     CreateSlots(InstanceTypeName),
     /// The provider has no capacity for this type, the dearest that would do, nor for the others.
     NoCapacity(InstanceTypeName),
@@ -100,7 +100,10 @@ impl fmt::Display for WaitReason {
             Self::Booting(name) => write!(f, "it waits for an instance of type {name} that is booting"),
             Self::Creating(name) => write!(f, "an instance of type {name} is being asked for"),
             Self::CreateSlots(name) => {
-                write!(f, "an instance of type {name} is asked for as soon as another create has ended")
+                write!(
+                    f,
+                    "an instance of type {name} is asked for when creates in flight and their rate allow it"
+                )
             }
             Self::NoCapacity(name) => {
                 write!(f, "the provider has no capacity for type {name}: it is asked again soon")

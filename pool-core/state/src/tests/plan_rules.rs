@@ -199,7 +199,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_start_is_of_another_job_by_rank_on_a_worker_with_room_and_of_a_type_it_may_use(case in cases()) {

@@ -230,7 +230,7 @@ fn short() -> impl Strategy<Value = Short> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn p51_a_large_job_is_not_overtaken_for_ever(

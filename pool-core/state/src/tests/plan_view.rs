@@ -89,3 +89,16 @@ fn without_capacity_in_one_placement_of_one_the_type_is_held_off() {
     w.call_failed(create.0, capacity(Reach::InstanceType, PlacementReach::Every));
     assert_eq!(planned(&w, 8).1, Some(WaitReason::NoCapacity(name(BIG))));
 }
+
+#[test]
+fn while_the_rate_of_creates_is_limited_none_is_planned() {
+    let mut w = World::new();
+    let create = w.create(SMALL);
+    w.call_failed(create.0, crate::FailureClass::RateLimit(Some(secs(5))));
+    let (plan, why) = planned(&w, 8);
+    assert_eq!((plan.creates, why), (Vec::new(), Some(WaitReason::CreateSlots(name(BIG)))));
+    w.forget_effects();
+    w.advance(secs(5));
+    assert!(w.was_woken());
+    assert_eq!(planned(&w, 8).0.creates, [name(BIG)]);
+}
