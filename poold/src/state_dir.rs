@@ -59,9 +59,35 @@ pub(crate) fn open(path: &Path) -> Result<PathBuf, StateDirError> {
     path.canonicalize().map_err(unusable)
 }
 
+/// Where state is kept if nothing else is said: `$XDG_STATE_HOME/poold`, or `~/.local/state/poold`. None: there is no home.
+pub(crate) fn default_path() -> Option<PathBuf> {
+    default_below(|name| std::env::var_os(name).map(PathBuf::from))
+}
+
+fn default_below(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // A relative one is to be ignored (XDG Base Directory Specification).
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("poold"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_is_below_the_home_directory() {
+        let path = |state: Option<&str>, home: Option<&str>| {
+            default_below(|name| match name {
+                "XDG_STATE_HOME" => state.map(PathBuf::from),
+                _ => home.map(PathBuf::from),
+            })
+        };
+        assert_eq!(path(Some("/s"), Some("/h")), Some("/s/poold".into()));
+        assert_eq!(path(Some("s"), Some("/h")), Some("/h/.local/state/poold".into()));
+        assert_eq!(path(None, Some("/h")), Some("/h/.local/state/poold".into()));
+        assert_eq!((path(None, None), path(None, Some(""))), (None, None));
+    }
 
     #[test]
     fn new_empty_and_our_own_directories_are_taken_and_no_others() {
