@@ -7,7 +7,7 @@ use crate::{
     phase::State,
     rate::doubled,
     scope::Membership,
-    settings::LIST_SOON,
+    settings::{LIST_AFTER_LOSS, LIST_SOON},
     tags::OurTags,
     timers::Timer,
     worker::{Began, Ended, JobEnd, PendingCreate, Run, TagSaves, Worker},
@@ -62,6 +62,17 @@ impl PoolState {
         let pause = doubled(LIST_SOON, self.lists_in_a_row, self.settings().sync_interval);
         self.lists_in_a_row += 1;
         self.timers.set_no_later(Timer::Sync, self.now + pause);
+    }
+
+    /// A worker that was well has hung up: only a list can tell whether it is still there, and its jobs wait for that.
+    pub(crate) fn list_after_loss(&mut self) {
+        let at = match self.list_after_loss {
+            Some(coming) if coming > self.now => return,
+            Some(last) => (self.now + LIST_SOON).max(last + LIST_AFTER_LOSS),
+            None => self.now + LIST_SOON,
+        };
+        self.list_after_loss = Some(at);
+        self.timers.set_no_later(Timer::Sync, at);
     }
 
     /// An instance that is not among the workers.

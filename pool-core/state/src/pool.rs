@@ -84,6 +84,8 @@ pub struct PoolState {
     /// When the last complete list began.
     pub(crate) listed: Option<Time>,
     pub(crate) lists_in_a_row: u32,
+    /// When the last list was, or will be, that is made because a session was lost.
+    pub(crate) list_after_loss: Option<Time>,
     pub(crate) timers: Timers,
     pub(crate) rate_limit_logged: Option<Time>,
     /// The epoch of another program that has taken the instance set over.
@@ -128,6 +130,7 @@ impl PoolState {
             loaded: false,
             listed: None,
             lists_in_a_row: 0,
+            list_after_loss: None,
             timers: Timers::default(),
             rate_limit_logged: None,
             superseded: None,

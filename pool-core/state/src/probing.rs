@@ -187,6 +187,7 @@ impl PoolState {
         // A lost session is made anew at once where the worker is thought to be well.
         if worker.failed_probes == 0 {
             self.probe_soon(id);
+            self.list_after_loss();
         }
         if matches!(self.workers.get(id).map(|w| &w.state), Some(State::Shutdown { .. })) {
             self.lists_in_a_row = 0;

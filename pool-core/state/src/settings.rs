@@ -121,6 +121,10 @@ pub(crate) const CREATE_ATTEMPTS: u32 = 5;
 /// come.
 pub(crate) const LIST_SOON: Duration = Duration::from_millis(500);
 
+/// Between two lists that are made because sessions were lost: a worker that hangs up again and again must not use up
+/// the calls.
+pub(crate) const LIST_AFTER_LOSS: Duration = Duration::from_secs(5);
+
 /// The pool's own back-off where a provider limits the rate and says no time.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// Its longest.

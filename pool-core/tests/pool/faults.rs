@@ -106,6 +106,19 @@ async fn p30_the_jobs_of_a_machine_that_vanishes_are_lost() {
 }
 
 #[tokio::test]
+async fn an_idle_machine_that_vanishes_is_noticed_long_before_the_next_regular_list() {
+    let world = World::new(json!({ "faults": { "machines": [{ "nth": 1, "vanish_after": "3s" }] } })).await;
+    let mut config = config();
+    // Neither a list nor a probe would find out in time.
+    config.sync_interval = PATIENCE * 60;
+    config.probe_interval = PATIENCE * 60;
+    let pool = world.pool(config);
+    ready_instance(&pool).await;
+    all_gone(&pool).await;
+    pool.stop().await;
+}
+
+#[tokio::test]
 async fn p25_a_machine_that_hangs_is_shut_down_after_timeout_probe() {
     let world = World::new(json!({ "faults": { "machines": [{ "nth": 1, "hang_after": "3s" }] } })).await;
     let pool = world.pool(config_with("timeout_probe = '2s'"));

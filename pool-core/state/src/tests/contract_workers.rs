@@ -63,6 +63,71 @@ fn a_worker_whose_session_is_open_is_not_gone() {
 }
 
 #[test]
+fn a_worker_that_vanishes_is_noticed_in_a_second_not_at_the_next_regular_list() {
+    let mut w = World::new();
+    let other = w.idle_worker("i-2", SMALL);
+    w.idle_worker("i-1", SMALL);
+    w.session("i-1", true);
+    w.running_job("i-1", "job-1");
+    w.forget_effects();
+    w.session("i-1", false);
+    w.advance(secs(1));
+    let lists = w.take_lists();
+    assert_eq!(lists.len(), 1);
+    w.answer_list(lists[0], std::slice::from_ref(&other));
+    assert_eq!(w.end_of("job-1"), Some(crate::JobEnd::WorkerGone));
+}
+
+#[test]
+fn a_list_that_was_under_way_when_a_session_was_lost_is_followed_by_one_that_can_tell() {
+    let mut w = World::new();
+    w.idle_worker("i-1", SMALL);
+    w.session("i-1", true);
+    w.advance(millis(10));
+    let early = w.begin_list();
+    w.advance(millis(10));
+    w.session("i-1", false);
+    w.answer_list(early, &[]);
+    assert_eq!(w.phase("i-1"), Some(Phase::Idle), "it was there after the list had begun");
+    w.advance(secs(1));
+    let lists = w.take_lists();
+    w.answer_list(lists[0], &[]);
+    assert_eq!(w.phase("i-1"), None);
+}
+
+#[test]
+fn a_worker_that_hangs_up_again_and_again_does_not_make_the_pool_list_without_end() {
+    let mut w = World::with(|setup| {
+        setup.settings.sync_interval = secs(1000);
+        setup.settings.timeout_idle = secs(1000);
+    });
+    let all = [w.idle_worker("i-1", SMALL)];
+    w.forget_effects();
+    let mut lists = 0;
+    for _ in 0..1000 {
+        w.session("i-1", true);
+        w.session("i-1", false);
+        w.advance(millis(100));
+        for op in w.take_lists() {
+            lists += 1;
+            w.answer_list(op, &all);
+        }
+    }
+    assert!((10..=21).contains(&lists), "{lists} lists in 100 s");
+}
+
+#[test]
+fn a_session_that_is_lost_where_probes_fail_already_tells_nothing_new() {
+    let mut w = World::with(|setup| setup.settings.sync_interval = secs(1000));
+    w.idle_worker("i-1", SMALL);
+    w.probe_fails("i-1");
+    w.forget_effects();
+    w.session("i-1", false);
+    w.advance(secs(5));
+    assert!(w.take_lists().is_empty());
+}
+
+#[test]
 fn an_instance_that_stopped_or_failed_is_destroyed_at_once_even_with_jobs() {
     for lifecycle in [Lifecycle::Stopped, Lifecycle::Failed] {
         let mut w = World::new();
