@@ -23,8 +23,8 @@
 //! After the jobs come the instances that are to be idle (`min_idle`). They pass no limit and take nothing that a blocked
 //! job waits for.
 //!
-//! Limits: capacity by type; the provider's quota by type, quota group or in all; `max_instances`; creates in flight; the
-//! spend cap. Each counts what the plan itself asks for.
+//! Limits: capacity by type; the provider's quota by type, quota group or in all; `max_instances`; how many creates are in
+//! flight, and their rate; the spend cap. Each counts what the plan itself asks for.
 //!
 //! # How a large job gets its turn
 //! Where small jobs never stop coming, room for a large one never comes by itself. So something is kept for the first
