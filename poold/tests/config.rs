@@ -169,6 +169,22 @@ fn policies_of_types_that_are_not_there_are_named() {
 }
 
 #[test]
+fn the_demo_is_not_changed_by_variables_that_are_for_serve() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("demo.toml");
+    let printed = poold(&["demo", "--print-config"], &[]);
+    let text = String::from_utf8(printed.stdout).unwrap();
+    fs::write(&file, text.replace("files = 12", "files = 0")).unwrap();
+    let state = dir.path().join("state");
+    let arguments = ["demo", "--config", file.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    let output = poold(&arguments, &[("POOLD__DRIVER__NAME", "ec3")]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("demo.files") && !said.contains("ec3"), "{said}");
+    assert!(!state.exists());
+}
+
+#[test]
 fn what_is_no_toml_or_not_there_is_named() {
     let checked = check("[pool\n", &[]);
     assert_eq!((checked.code, checked.problems.len()), (Some(2), 1));

@@ -15,6 +15,6 @@ mod tests;
 pub(crate) use common::{Common, CommonSections};
 pub(crate) use load::{ServeConfig, load};
 pub(crate) use reader::Reader;
-pub(crate) use scheduler::{GroupLimit, SchedulerConfig};
+pub(crate) use scheduler::SchedulerConfig;
 pub(crate) use storage::QueueConfig;
 pub(crate) use variables::Variables;

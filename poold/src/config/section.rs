@@ -164,8 +164,25 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// serde's message, with a guess at what was meant in place of a long list.
+/// What our fields' types say that they expect, and the same for people.
+const EXPECTED: &[(&str, &str)] = &[
+    ("a duration", "a duration such as `90s` or `1h 30m`"),
+    ("parsable string", "a size such as `512 MiB`"),
+    ("an integer or string", "a size such as `512 MiB`"),
+    ("integer overflow", "a size such as `512 MiB`"),
+    ("u32", "a whole number from 0"),
+    ("u64", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+    ("f64", "a number"),
+];
+
+/// serde's message in words, and with a guess at what was meant in place of a long list.
 pub(super) fn better(message: &str) -> String {
+    if let Some((found, expected)) = message.rsplit_once(", expected ")
+        && let Some((_, words)) = EXPECTED.iter().find(|(typed, _)| *typed == expected)
+    {
+        return format!("{found}, expected {words}");
+    }
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (Some(unknown), Some((name, known))) = (message.strip_prefix("unknown field "), names.split_first())
     else {

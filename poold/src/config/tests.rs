@@ -1,8 +1,9 @@
 //! What is read, from where, and what is said of it.
 
 use super::{
-    GroupLimit, QueueConfig, SchedulerConfig, ServeConfig, Variables,
+    QueueConfig, SchedulerConfig, ServeConfig, Variables,
     load::{DEFAULT, Reading},
+    scheduler::GroupLimit,
 };
 use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
 use pool_core::{ByteSize, HourlyPrice, PoolConfig};
@@ -323,6 +324,27 @@ fn a_field_that_is_nearly_right_is_recognised() {
     assert_eq!(lines, ["pool.max_instnces: unknown field `max_instnces`: did you mean `max_instances`?"]);
     let lines = problems(&with(&[("[ssh]", "[ssh]\ncolour = 8")]), &[]);
     assert_eq!(lines, ["ssh.colour: unknown field `colour`: there are key_file"]);
+}
+
+#[test]
+fn what_is_expected_is_said_in_words() {
+    let cases = [
+        (
+            "timeout_idle = \"1m\"",
+            "timeout_idle = 60",
+            "integer `60`, expected a duration such as `90s` or `1h 30m`",
+        ),
+        ("memory = \"4 GiB\"", "memory = \"4 elephants\"", "expected a size such as `512 MiB`"),
+        ("memory = \"4 GiB\"", "memory = true", "expected a size such as `512 MiB`"),
+        ("#output_limit = \"16 MiB\"", "output_limit = -3", "expected a size such as `512 MiB`"),
+        ("max_instances = 8", "max_instances = -1", "integer `-1`, expected a whole number from 0"),
+        ("#max_jobs = 1000000", "max_jobs = 1.5", "expected a whole number from 0"),
+        ("#price_factor = 1.5", "price_factor = \"a\"", "string \"a\", expected a number"),
+    ];
+    for (old, new, expected) in cases {
+        let lines = problems(&with(&[(old, new)]), &[]);
+        assert!(lines.len() == 1 && lines[0].ends_with(expected), "{lines:?}");
+    }
 }
 
 #[test]
