@@ -13,11 +13,17 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// For others who have the file open, such as an operator with `sqlite3` at it. Everything stands still meanwhile.
 const BUSY: Duration = Duration::from_secs(2);
+/// How long a lock that another has is waited for. A program that was just killed gives up its files one after the other,
+/// and a process that it was forking has them until it executes its own program.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
 /// The write-ahead log is cut to this when it is empty; a large submission may make it larger.
 const LOG_SIZE: i64 = 64 * 1024 * 1024;
 const STATEMENTS: usize = 64;
@@ -30,15 +36,20 @@ const STATEMENTS: usize = 64;
 pub(super) struct Lock(File);
 
 impl Lock {
+    /// Blocks for up to about a second while another process has it.
     pub(super) fn acquire(queue: &Path) -> Result<Self, QueueError> {
         let path = beside(queue, "-lock");
         let mut options = File::options();
         options.create(true).truncate(false).write(true).mode(0o600);
         let file = options.open(&path).map_err(|error| of_io(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(QueueError::InUse { path: queue.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(of_io(&path, error)),
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(QueueError::InUse { path: queue.to_owned() }),
+                Err(TryLockError::Error(error)) => return Err(of_io(&path, error)),
+            }
         }
     }
 }

@@ -54,6 +54,18 @@ fn only_its_owner_can_read_it_and_only_one_at_a_time_opens_it() {
 }
 
 #[test]
+fn who_is_about_to_let_it_go_is_waited_for() {
+    let temporary = Temporary::new();
+    let queue = temporary.open();
+    let path = temporary.path();
+    let next = std::thread::spawn(move || SqliteQueue::open(&path).map(drop));
+    // The other way round it would find it free, which is no failure.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    drop(queue);
+    next.join().unwrap().unwrap();
+}
+
+#[test]
 fn it_is_as_durable_as_can_be() {
     let temporary = Temporary::new();
     for _ in 0..2 {
