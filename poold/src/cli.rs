@@ -1,11 +1,17 @@
 //! The command line.
 
 use crate::{
+    commands::{
+        ActArguments, ExplainArguments, InstancesArguments, JobArguments, JobsArguments, KillArguments,
+        KillInstanceArguments, LogsArguments, PriorityArguments, StatusArguments, SubmitArguments,
+        WaitArguments, harmless_text, run as ask,
+    },
     config::commands::ConfigCommand,
     demo::{self, DemoOptions},
+    operate::{DestroyArguments, ServeArguments},
 };
 use clap::{Parser, Subcommand};
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// All went as it should.
@@ -24,8 +30,9 @@ const INTERRUPTED: u8 = 130;
     version,
     about,
     after_help = "\
-Exit codes: 0 all went as it should; 1 something went wrong; 2 the command line, the configuration or the state \
-directory cannot be used, and nothing was started; 130 interrupted, and cleaned up."
+Exit codes: 0 all went as it should; 1 something went wrong; 2 the command line, an input, the configuration or the state \
+directory cannot be used, and nothing was done; 3 poold serve does not run or does not answer; 124 not within --timeout; \
+125 the job was cancelled; 130 interrupted, and cleaned up. Commands that wait for jobs have more: see their --help."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -34,8 +41,40 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Runs the queue and the pool until it is told to stop
+    Serve(ServeArguments),
+    /// Destroys every instance of the instance set, after a question
+    DestroyAll(DestroyArguments),
     /// Shows the pool at work: a cloud on this machine, a mixed load, a summary
     Demo(DemoArguments),
+    /// Puts jobs into the queue: a command, or many as JSON lines
+    Submit(Box<SubmitArguments>),
+    /// Lists jobs, the newest first
+    Jobs(JobsArguments),
+    /// Shows all about one job, with its history
+    Job(JobArguments),
+    /// Waits until jobs have ended
+    Wait(WaitArguments),
+    /// Prints what a job has printed
+    Logs(LogsArguments),
+    /// Ends jobs, or takes them out of the queue
+    Kill(KillArguments),
+    /// Gives jobs another priority
+    Priority(PriorityArguments),
+    /// Says why a job waits, and what would let it run
+    Explain(ExplainArguments),
+    /// Lists the instances
+    Instances(InstancesArguments),
+    /// Lets instances get no more jobs, and keeps them
+    Hold(ActArguments),
+    /// Lets instances get no more jobs, and destroys them when they have none
+    Drain(ActArguments),
+    /// Lets instances get jobs again
+    Run(ActArguments),
+    /// Destroys instances at once
+    KillInstance(KillInstanceArguments),
+    /// Says in short how all stands
+    Status(StatusArguments),
     /// Prints the built-in configuration, or checks one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -73,12 +112,32 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed this way too.
-            let code = if error.use_stderr() { BAD_INPUT } else { OK };
-            drop(error.print());
-            return ExitCode::from(code);
+            if !error.use_stderr() {
+                drop(error.print());
+                return ExitCode::from(OK);
+            }
+            // It repeats what was given, whoever gave it. Whether anybody reads it changes nothing.
+            drop(write!(std::io::stderr(), "{}", harmless_text(&error.render().to_string())));
+            return ExitCode::from(BAD_INPUT);
         }
     };
     match cli.command {
+        Command::Serve(arguments) => arguments.run(),
+        Command::DestroyAll(arguments) => arguments.run(),
+        Command::Submit(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Jobs(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Job(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Wait(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Logs(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Kill(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Priority(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Explain(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Instances(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Hold(all) => ask(all.place.clone(), |client| all.run("hold", client)),
+        Command::Drain(all) => ask(all.place.clone(), |client| all.run("drain", client)),
+        Command::Run(all) => ask(all.place.clone(), |client| all.run("run", client)),
+        Command::KillInstance(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Status(all) => ask(all.place.clone(), |client| all.run(client)),
         Command::Demo(arguments) => run_demo(arguments),
         Command::Config(command) => command.run(),
         Command::Runner { .. } => {

@@ -1,9 +1,7 @@
 //! `poold destroy-all`: empties the instance set.
 
 use crate::{config, program_config::InputError, state_dir};
-use pool_core::{
-    BoxCloudError, DriverContext, Instance, InstanceSet, InstanceSetLock, Tags, driver,
-};
+use pool_core::{BoxCloudError, DriverContext, Instance, InstanceSet, InstanceSetLock, Tags, driver};
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
     path::PathBuf,
@@ -89,12 +87,19 @@ fn ask(instances: &[Arc<dyn Instance>], set: &str) -> Result<(), DestroyError> {
     for instance in instances {
         eprintln!("  {}  {}", instance.id(), instance.provider_type());
     }
-    eprint!("Destroy these {} instances of instance set {set}, with all that runs on them? [y/N] ", instances.len());
+    eprint!(
+        "Destroy these {} instances of instance set {set}, with all that runs on them? [y/N] ",
+        instances.len()
+    );
     // A prompt that cannot be written is answered with no.
     drop(std::io::stderr().flush());
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(DestroyError::Declined) }
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(DestroyError::Declined)
+    }
 }
 
 async fn destroy(

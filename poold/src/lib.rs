@@ -4,12 +4,18 @@
 
 mod api;
 mod cli;
+mod client;
+mod commands;
 mod config;
 mod demo;
+mod destroy_all;
+mod dispatcher;
 mod http;
 mod job;
+mod operate;
 mod program_config;
 mod queue;
+mod serve;
 mod state_dir;
 
 pub use cli::run as main;

@@ -122,7 +122,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         () = told_to_stop() => None,
         ended = &mut dispatching => Some(ended),
         ended = &mut server => {
-            let error = ended.map_or_else(|error| Err(std::io::Error::other(error)), |result| result);
+            let error = ended.unwrap_or_else(|error| Err(std::io::Error::other(error)));
             stop.send_replace(true);
             finish(dispatching.await)?;
             pool.stop().await;
@@ -142,9 +142,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     finish(dispatched)
 }
 
-fn finish(
-    dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>,
-) -> Result<(), ServeError> {
+fn finish(dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>) -> Result<(), ServeError> {
     match dispatched {
         Ok(result) => Ok(result?),
         Err(error) => std::panic::resume_unwind(error.into_panic()),

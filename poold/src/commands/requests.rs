@@ -188,7 +188,7 @@ impl Requests {
             match parse(&line) {
                 Ok(json) => jobs.push(Written { json, line: number }),
                 Err(found) => {
-                    problems.extend(found.into_iter().map(|found| format!("{name}:{number}: {found}")))
+                    problems.extend(found.into_iter().map(|found| format!("{name}:{number}: {found}")));
                 }
             }
             if jobs.len() > MAX_JOBS as usize {

@@ -179,8 +179,7 @@ impl Dispatcher {
     }
 
     fn carry_out_plan(&mut self) {
-        let plan =
-            plan(&self.queue.waiting(), &BTreeMap::new(), &self.pool.view(), &PlanOptions::default());
+        let plan = plan(&self.queue.waiting(), &BTreeMap::new(), &self.pool.view(), &PlanOptions::default());
         for (job, instance) in plan.starts {
             let Some((spec, attempt)) = self.queue.spec(&job) else { continue };
             let start = StartJob { job: job.clone(), attempt, spec, waited: Some(self.now()) };

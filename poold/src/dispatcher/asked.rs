@@ -23,16 +23,49 @@ pub(crate) enum Asked {
     /// Something may have changed.
     Look,
     /// With each job, whether it also fits a type that is not preemptible.
-    Submit { request_id: Option<String>, jobs: Vec<(Arc<JobRequest>, bool)>, answer: Answer<Vec<JobId>> },
-    Kill { key: JobKey, reason: String, answer: Answer<JobRow> },
-    SetPriority { key: JobKey, priority: u32, answer: Answer<JobRow> },
-    Jobs { filter: JobFilter, answer: Answer<JobPage> },
-    Job { key: JobKey, answer: Answer<JobDetail> },
-    Explain { key: JobKey, answer: Answer<Explanation> },
-    Wait { key: JobKey, answer: Waiter },
-    Output { key: JobKey, run: Option<u32>, want: bool, answer: Answer<OutputAt> },
-    Status { answer: Answer<PoolStatus> },
-    UpdateGauges { answer: Answer<()> },
+    Submit {
+        request_id: Option<String>,
+        jobs: Vec<(Arc<JobRequest>, bool)>,
+        answer: Answer<Vec<JobId>>,
+    },
+    Kill {
+        key: JobKey,
+        reason: String,
+        answer: Answer<JobRow>,
+    },
+    SetPriority {
+        key: JobKey,
+        priority: u32,
+        answer: Answer<JobRow>,
+    },
+    Jobs {
+        filter: JobFilter,
+        answer: Answer<JobPage>,
+    },
+    Job {
+        key: JobKey,
+        answer: Answer<JobDetail>,
+    },
+    Explain {
+        key: JobKey,
+        answer: Answer<Explanation>,
+    },
+    Wait {
+        key: JobKey,
+        answer: Waiter,
+    },
+    Output {
+        key: JobKey,
+        run: Option<u32>,
+        want: bool,
+        answer: Answer<OutputAt>,
+    },
+    Status {
+        answer: Answer<PoolStatus>,
+    },
+    UpdateGauges {
+        answer: Answer<()>,
+    },
 }
 
 /// Where a run's output is, and what may become of it.
@@ -75,7 +108,9 @@ impl Dispatcher {
                 Asked::Job { key, answer } => drop(answer.send(self.detail(&key))),
                 Asked::Explain { key, answer } => drop(answer.send(self.explain(&key))),
                 Asked::Wait { key, answer } => self.wait(&key, answer),
-                Asked::Output { key, run, want, answer } => drop(answer.send(self.output_at(&key, run, want))),
+                Asked::Output { key, run, want, answer } => {
+                    drop(answer.send(self.output_at(&key, run, want)));
+                }
                 Asked::Status { answer } => drop(answer.send(self.status())),
                 Asked::UpdateGauges { answer } => {
                     self.update_gauges();
@@ -110,9 +145,9 @@ impl Dispatcher {
             return drop(answer.send(Err(ServiceError::new(ErrorCode::Conflict, message))));
         }
         let first = self.board.next_number();
-        let jobs = (first..).zip(jobs).map(|(number, (request, on_demand))| {
-            (request, self.tag.job_id(number), on_demand)
-        });
+        let jobs = (first..)
+            .zip(jobs)
+            .map(|(number, (request, on_demand))| (request, self.tag.job_id(number), on_demand));
         let jobs = jobs.collect();
         let numbers = self.board.submit(Moment::now(), request_id, jobs);
         let ids = numbers.map(|number| self.tag.job_id(number)).collect();
@@ -159,11 +194,8 @@ impl Dispatcher {
         let number = self.number(key)?;
         let job = row(&*self.queue, number)?;
         let stored = self.queue.history(number).map_err(|error| ServiceError::from(&error))?;
-        let first = HistoryEntry {
-            at: job.submitted_at,
-            state: JobState::Queued,
-            detail: "submitted".to_owned(),
-        };
+        let first =
+            HistoryEntry { at: job.submitted_at, state: JobState::Queued, detail: "submitted".to_owned() };
         let history = std::iter::once(first).chain(stored).collect();
         Ok(JobDetail { job, history })
     }
@@ -212,7 +244,7 @@ impl Dispatcher {
             _ => record.output == OutputKept::Incomplete,
         };
         let progress = if over {
-            tokio::sync::watch::channel(0).1
+            watch::channel(0).1
         } else {
             let tail = self.tails.entry(number).or_insert_with(Tail::new);
             if want {
@@ -234,6 +266,7 @@ pub(super) fn row(queue: &dyn Queue, number: u64) -> Result<JobRow, ServiceError
 }
 
 fn no_job(key: &JobKey) -> ServiceError {
-    let message = format!("there is no job {key}: it was never submitted here, or finished long ago and was deleted");
+    let message =
+        format!("there is no job {key}: it was never submitted here, or finished long ago and was deleted");
     ServiceError::new(ErrorCode::NotFound, message)
 }

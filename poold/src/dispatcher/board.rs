@@ -122,7 +122,14 @@ impl Board {
 
     /// Takes in a job that the queue had at the start.
     pub(crate) fn load(&mut self, job: &Job, fits_on_demand: bool) {
-        let entry = entry(job.number, job.id.clone(), job.submitted, &job.request, fits_on_demand, job.record.clone());
+        let entry = entry(
+            job.number,
+            job.id.clone(),
+            job.submitted,
+            &job.request,
+            fits_on_demand,
+            job.record.clone(),
+        );
         self.put(job.number, Some(entry));
     }
 
@@ -190,7 +197,8 @@ impl Board {
     pub(crate) fn lock(&mut self, now: Moment, number: u64, worker: Assigned) {
         self.update(number, now, |job| {
             let job = &mut job.record;
-            let detail = format!("given to {} ({}) as run {}", worker.instance, worker.instance_type, job.runs + 1);
+            let detail =
+                format!("given to {} ({}) as run {}", worker.instance, worker.instance_type, job.runs + 1);
             job.state = JobState::Locked;
             job.runs += 1;
             job.attempts += 1;
@@ -328,11 +336,6 @@ impl Board {
         true
     }
 
-    /// Adds a change that is not about an unfinished job.
-    pub(crate) fn also(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-
     /// What is to be committed.
     pub(crate) fn changes(&self) -> &[Change] {
         &self.changes
@@ -359,8 +362,9 @@ impl Board {
     /// Changes a job. `change` returns the line for the history, if it is worth one.
     fn update(&mut self, number: u64, now: Moment, change: impl FnOnce(&mut Unfinished) -> Option<String>) {
         let Some(mut job) = self.jobs.get(&number).cloned() else { return };
-        let history = change(&mut job).map(|detail| HistoryEntry { at: now, state: job.record.state, detail });
-        self.changes.push(Change::Update { number, record: job.record.clone(), history });
+        let history =
+            change(&mut job).map(|detail| HistoryEntry { at: now, state: job.record.state, detail });
+        self.changes.push(Change::Update { number, record: Box::new(job.record.clone()), history });
         self.change(number, Some(job));
     }
 

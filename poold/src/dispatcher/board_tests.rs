@@ -1,6 +1,6 @@
 //! What the rules of the board promise.
 
-use super::board::{Board, Limits, Setback};
+use super::board::{Board, Limits, Setback, Unfinished};
 use crate::{
     job::{Assigned, Finish, JobRequest, JobState, Moment, QueueTag},
     queue::Change,
@@ -172,7 +172,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn take(board: &mut Board, step: &Step) {
-    let queued = |board: &Board, number| board.get(number).is_some_and(|job| job.record.state == JobState::Queued);
+    let queued =
+        |board: &Board, number| board.get(number).is_some_and(|job| job.record.state == JobState::Queued);
     match *step {
         Step::Submit => drop(submit(board, request())),
         Step::Lock(number) if queued(board, number) => board.lock(NOW, number, worker(number % 2 == 0)),
@@ -184,13 +185,13 @@ fn take(board: &mut Board, step: &Step) {
         Step::SetBack(number, refused) => {
             let setback =
                 if refused { Setback::NotStarted { reason: String::new() } } else { Setback::WorkerGone };
-            if board.get(number).is_some_and(|job| job.is_active()) {
+            if board.get(number).is_some_and(Unfinished::is_active) {
                 board.set_back(NOW, number, &setback);
             }
         }
         Step::Cancel(number) => drop(board.cancel(NOW, number, "enough")),
         Step::Finish(number) => {
-            if board.get(number).is_some_and(|job| job.is_active()) {
+            if board.get(number).is_some_and(Unfinished::is_active) {
                 board.finish(NOW, number, Finish::Exited { code: 0 });
             }
         }
@@ -202,10 +203,15 @@ fn take(board: &mut Board, step: &Step) {
 /// All that can be seen of a board.
 fn seen(board: &Board) -> String {
     let waiting: Vec<String> = board.waiting().iter().map(|job| format!("{job:?}")).collect();
-    let jobs: Vec<String> = (1..20).filter_map(|number| board.get(number)).map(|job| format!("{job:?}")).collect();
+    let jobs: Vec<String> =
+        (1..20).filter_map(|number| board.get(number)).map(|job| format!("{job:?}")).collect();
     let active: Vec<u64> = board.active().map(|job| job.number).collect();
     let ending: Vec<u64> = board.ending().map(|job| job.number).collect();
-    format!("{waiting:?} {jobs:?} {active:?} {ending:?} {:?} {}", board.active_by_group(), board.next_number())
+    format!(
+        "{waiting:?} {jobs:?} {active:?} {ending:?} {:?} {}",
+        board.active_by_group(),
+        board.next_number()
+    )
 }
 
 fn invariant_indexes_are_true(board: &Board) {

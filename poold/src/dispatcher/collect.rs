@@ -104,7 +104,11 @@ impl Collect {
         }
     }
 
-    async fn fetch(&self, stream: OutputStream, writer: &mut Option<OutputWriter>) -> Result<u64, StoreError> {
+    async fn fetch(
+        &self,
+        stream: OutputStream,
+        writer: &mut Option<OutputWriter>,
+    ) -> Result<u64, StoreError> {
         let writer = match writer {
             Some(writer) => writer,
             None => writer.insert(OutputWriter::open(self.outputs.file(self.number, self.run, stream))?),

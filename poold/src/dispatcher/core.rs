@@ -105,7 +105,8 @@ impl Dispatcher {
         settings: DispatchSettings,
         registry: &Registry,
     ) -> Result<Self, DispatchError> {
-        let job_counts = IntGaugeVec::new(Opts::new("poold_jobs", "Jobs in the queue, by state."), &["state"])?;
+        let job_counts =
+            IntGaugeVec::new(Opts::new("poold_jobs", "Jobs in the queue, by state."), &["state"])?;
         registry.register(Box::new(job_counts.clone()))?;
         let mut board = Board::new(settings.limits, queue.next_number());
         for job in queue.unfinished()? {

@@ -37,7 +37,9 @@ impl Dispatcher {
             return Why {
                 reason: "queue_not_writable",
                 text: format!("nothing is started while the queue cannot be written: {problem}"),
-                remedy: Some("make room on the disk, or see to it that the state directory can be written".to_owned()),
+                remedy: Some(
+                    "make room on the disk, or see to it that the state directory can be written".to_owned(),
+                ),
             };
         }
         match self.plan.why(self.board.waiting(), &job.id) {
@@ -59,10 +61,15 @@ impl Dispatcher {
         let worker = job.instance.as_ref().map_or_else(|| "its worker".to_owned(), ToString::to_string);
         let view = self.pool.instances().into_iter().find(|view| view.id == job.instance);
         let phase = view.and_then(|view| view.phase);
-        let ending = job.reason.as_ref().map(|reason| format!(" It is being ended: {reason}.")).unwrap_or_default();
+        let ending =
+            job.reason.as_ref().map(|reason| format!(" It is being ended: {reason}.")).unwrap_or_default();
         let (reason, text) = match (self.pool.job(&job.id), phase) {
-            (Some(_), _) if job.state == JobState::Running => ("running", format!("it runs on {worker}.{ending}")),
-            (Some(_), _) => ("starting", format!("it was given to {worker}, which has not confirmed it yet.{ending}")),
+            (Some(_), _) if job.state == JobState::Running => {
+                ("running", format!("it runs on {worker}.{ending}"))
+            }
+            (Some(_), _) => {
+                ("starting", format!("it was given to {worker}, which has not confirmed it yet.{ending}"))
+            }
             (None, Some(Phase::Shutdown)) => (
                 "worker_lost",
                 format!("{worker} is being destroyed: it is queued again once that is gone.{ending}"),

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     api::{
-        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, OutputPiece,
-        OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
+        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
+        OutputPiece, OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
     },
     job::{JobKey, JobRequest, JobState},
     queue::JobFilter,
@@ -109,7 +109,8 @@ fn filter(query: JobQuery) -> Result<JobFilter, ServiceError> {
     };
     let states = query.state.iter().flat_map(|text| text.split(',')).map(parse).collect::<Result<_, _>>()?;
     let pair = |text: &str| -> Result<_, ServiceError> {
-        let (key, value) = text.split_once('=').ok_or_else(|| invalid(format!("label: {text:?} is not key=value")))?;
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| invalid(format!("label: {text:?} is not key=value")))?;
         Ok((key.to_owned(), value.to_owned()))
     };
     let labels = query.label.iter().flat_map(|text| text.split(',')).map(pair).collect::<Result<_, _>>()?;
@@ -133,12 +134,8 @@ impl Service for Handle {
         {
             return Err(invalid(format!("request_id: give 1 to {MAX_REQUEST_ID} printable characters")));
         }
-        let problems: Vec<FieldProblem> = jobs
-            .iter()
-            .enumerate()
-            .flat_map(|(at, job)| self.problems(at, job))
-            .take(MAX_PROBLEMS)
-            .collect();
+        let problems: Vec<FieldProblem> =
+            jobs.iter().enumerate().flat_map(|(at, job)| self.problems(at, job)).take(MAX_PROBLEMS).collect();
         if !problems.is_empty() {
             return Err(ServiceError::invalid_jobs(problems));
         }
@@ -193,7 +190,10 @@ impl Service for Handle {
             let OutputAt { number, run: found, over, incomplete, mut progress } = at;
             let data = match found {
                 Some(run) => self.outputs.read(number, run, stream, offset).map_err(|error| {
-                    ServiceError::new(ErrorCode::Internal, format!("the stored output cannot be read: {error}"))
+                    ServiceError::new(
+                        ErrorCode::Internal,
+                        format!("the stored output cannot be read: {error}"),
+                    )
                 })?,
                 None => Bytes::new(),
             };
@@ -211,7 +211,11 @@ impl Service for Handle {
         Ok(self.pool.instances().into_iter().map(|view| instance_row(view, now)).collect())
     }
 
-    async fn act_on_instance(&self, id: InstanceId, action: InstanceAction) -> Result<InstanceRow, ServiceError> {
+    async fn act_on_instance(
+        &self,
+        id: InstanceId,
+        action: InstanceAction,
+    ) -> Result<InstanceRow, ServiceError> {
         let behavior = match action {
             InstanceAction::Hold => IdleBehavior::Hold,
             InstanceAction::Drain => IdleBehavior::Drain,

@@ -25,12 +25,15 @@ impl Dispatcher {
             self.take_in(now, id, status);
         }
         self.judge_absent(now, &known);
-        let ending = self.board.ending().map(|job| (job.id.clone(), job.record.cancel.clone().unwrap_or_default()));
+        let ending =
+            self.board.ending().map(|job| (job.id.clone(), job.record.cancel.clone().unwrap_or_default()));
         self.after.kill.extend(ending);
     }
 
     fn take_in(&mut self, now: Moment, id: &JobId, status: &JobStatus) {
-        let (JobStatus::Preparing { run, .. } | JobStatus::Running { run, .. } | JobStatus::Ended { run, .. }) = status;
+        let (JobStatus::Preparing { run, .. }
+        | JobStatus::Running { run, .. }
+        | JobStatus::Ended { run, .. }) = status;
         let number = self.tag.number(id);
         let job = number.and_then(|number| self.board.get(number));
         let ours = job.filter(|job| job.is_active() && job.run() == run.attempt).map(|job| job.number);

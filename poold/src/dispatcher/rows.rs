@@ -23,7 +23,7 @@ pub(super) fn instance_row(view: InstanceView, now: Time) -> InstanceRow {
         idle_behavior: view.idle_behavior.to_string(),
         running_jobs: view.running_jobs,
         last_job: view.last_job,
-        price: view.price.map(|price| price.as_f64()),
+        price: view.price.map(HourlyPrice::as_f64),
         reason,
         created_at: view.created.map(Moment::from),
         idle_seconds: idle.then(|| now.since(view.last_busy).as_secs_f64()),

@@ -34,11 +34,8 @@ impl Dispatcher {
             let Some(request) = self.request(number) else { continue };
             let worker = view.workers.iter().find(|worker| worker.id == instance);
             let Some(type_name) = worker.map(|worker| worker.instance_type.clone()) else { continue };
-            let preemptible = self
-                .settings
-                .instance_types
-                .iter()
-                .any(|known| known.name == type_name && known.preemptible);
+            let preemptible =
+                self.settings.instance_types.iter().any(|known| known.name == type_name && known.preemptible);
             let worker = Assigned { instance: instance.clone(), instance_type: type_name, preemptible };
             self.board.lock(now, number, worker);
             let Some(job) = self.board.get(number) else { continue };
@@ -90,7 +87,8 @@ impl Dispatcher {
             match self.pool.create(&name) {
                 Ok(()) => {}
                 Err(CreateRefusal::RunnerUnavailable(reason)) => {
-                    self.call_problems.insert("create".to_owned(), format!("the runner program cannot be had: {reason}"));
+                    self.call_problems
+                        .insert("create".to_owned(), format!("the runner program cannot be had: {reason}"));
                     break;
                 }
                 // The next plan sees why.

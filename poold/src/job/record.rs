@@ -1,7 +1,7 @@
 //! How a job stands: what the queue keeps of it.
 
 use super::{JobRequest, Moment};
-use pool_core::{InstanceId, InstanceTypeName, JobId, RunId};
+use pool_core::{InstanceId, InstanceTypeName, JobId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -175,13 +175,6 @@ pub(crate) struct Job {
     pub(crate) submitted: Moment,
     pub(crate) request: Arc<JobRequest>,
     pub(crate) record: Record,
-}
-
-impl Job {
-    /// The present or last run; none before the first.
-    pub(crate) fn run(&self) -> Option<RunId> {
-        (self.record.runs > 0).then(|| RunId::new(self.id.clone(), self.record.runs))
-    }
 }
 
 /// One line of a job's history.

@@ -64,11 +64,7 @@ pub(crate) enum Change {
         jobs: Vec<NewJob>,
     },
     /// A job's record, and a line of its history, if it is worth one.
-    Update {
-        number: u64,
-        record: Box<Record>,
-        history: Option<HistoryEntry>,
-    },
+    Update { number: u64, record: Box<Record>, history: Option<HistoryEntry> },
     /// A final job is dropped, with its history.
     Prune { number: u64 },
 }

@@ -6,7 +6,17 @@ use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 #[test]
 fn a_job_runs_and_its_output_can_be_read() {
     let mut place = Place::serving(CONFIG);
-    let id = place.says(&["submit", "--name", "greet", "--env", "WHO=world", "--", "sh", "-c", "echo hello $WHO; echo oh >&2"]);
+    let id = place.says(&[
+        "submit",
+        "--name",
+        "greet",
+        "--env",
+        "WHO=world",
+        "--",
+        "sh",
+        "-c",
+        "echo hello $WHO; echo oh >&2",
+    ]);
     let id = id.trim();
     place.says(&["wait", id]);
     assert_eq!(place.says(&["logs", "--stream", "stdout", id]), "hello world\n");
@@ -51,9 +61,12 @@ fn a_job_that_waits_says_why_and_can_be_killed() {
     place.until("the blockers run", |place| {
         place.jobs().iter().filter(|job| job["state"] == "running").count() == 8
     });
-    place.until("it waits for room", |place| place.json(&["explain", waits])["reason"] == "max_instances");
+    place.until("it waits for room", |place| place.json(&["explain", waits])["reason"] == "reserved");
     let text = place.says(&["explain", waits]);
-    assert!(text.contains("max_instances"), "{text}");
+    assert!(
+        text.contains("as many instances as are allowed") && text.contains("raise max_instances"),
+        "{text}"
+    );
     let running = blocker.lines().next().unwrap();
     place.says(&["kill", "--reason", "enough", running, waits]);
     place.until("both are cancelled", |place| {
@@ -87,9 +100,7 @@ fn instances_are_held_drained_and_killed() {
         let held = |row: &&serde_json::Value| row["id"] == *instance && row["idle_behavior"] == "hold";
         instances.as_array().unwrap().iter().filter(held).count() == 1
     });
-    place.until("the job is taken up", |place| {
-        place.json(&["explain", job.trim()])["reason"] == "running"
-    });
+    place.until("the job is taken up", |place| place.json(&["explain", job.trim()])["reason"] == "running");
     place.says(&["run", &instance]);
     place.says(&["drain", &instance]);
     place.says(&["kill-instance", &worker]);
@@ -132,7 +143,10 @@ fn p54_a_second_serve_says_who_has_the_lock_and_ends() {
     let place = Place::serving(CONFIG);
     let config = place.config();
     let said = place.fails(2, &["serve", "--config", config.to_str().unwrap()]);
-    assert!(said.contains(&place.pid().to_string()) && said.contains("\"test\"") || said.contains("test"), "{said}");
+    assert!(
+        said.contains(&place.pid().to_string()) && said.contains("\"test\"") || said.contains("test"),
+        "{said}"
+    );
     assert_eq!(place.run(&["status"]).status.code(), Some(0), "the first one serves on");
 }
 

@@ -71,7 +71,11 @@ fn p52_after_ten_kills_at_random_moments_each_job_has_ended_once() {
     let jobs = place.jobs();
     assert_eq!(jobs.len(), JOBS);
     for job in &jobs {
-        assert_eq!((&job["state"], &job["exit_code"]), (&"complete".into(), &0.into()), "seed {seed}: {job:#}");
+        assert_eq!(
+            (&job["state"], &job["exit_code"]),
+            (&"complete".into(), &0.into()),
+            "seed {seed}: {job:#}"
+        );
         assert_eq!(job["attempts"], 1, "no worker was lost: {job:#}");
     }
     assert!(!book.join("twice").exists(), "seed {seed}: {}", fs::read_to_string(book.join("twice")).unwrap());

@@ -119,7 +119,8 @@ impl Place {
     /// Starts `poold serve`, without waiting for it.
     pub(crate) fn start(&mut self) {
         assert!(self.serving.is_none());
-        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("serve.log")).unwrap();
+        let log =
+            fs::File::options().create(true).append(true).open(self.dir.path().join("serve.log")).unwrap();
         let config = self.config();
         let mut command = self.command(&["serve", "--log", "info", "--config", config.to_str().unwrap()]);
         self.serving = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());

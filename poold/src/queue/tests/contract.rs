@@ -35,7 +35,7 @@ pub(super) fn what_was_submitted_is_there_as_it_was(queue: &mut dyn Queue) {
 pub(super) fn a_change_is_there_with_its_history(queue: &mut dyn Queue) {
     let change = submit(queue, [request("a"), request("b")]);
     queue.commit(&[change, update(1, record(JobState::Locked, None))]).unwrap();
-    let quiet = Change::Update { number: 2, record: record(JobState::Locked, None), history: None };
+    let quiet = Change::Update { number: 2, record: record(JobState::Locked, None).into(), history: None };
     queue.commit(&[update(1, record(JobState::Complete, Some(5))), quiet]).unwrap();
     assert_eq!(queue.job(1).unwrap().unwrap().record, record(JobState::Complete, Some(5)));
     let states = |queue: &dyn Queue, number| -> Vec<JobState> {

@@ -114,7 +114,7 @@ fn damage_anywhere_is_found_when_it_is_opened_or_named_when_it_is_met() {
                 match queue.unfinished().and_then(|_| queue.jobs(&filter)) {
                     Ok(jobs) => assert_eq!(jobs.len(), 300, "page {page}"),
                     Err(error) => {
-                        assert!(matches!(error, QueueError::Damaged { .. }), "page {page}: {error:?}")
+                        assert!(matches!(error, QueueError::Damaged { .. }), "page {page}: {error:?}");
                     }
                 }
                 later += 1;

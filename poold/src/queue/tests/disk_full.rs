@@ -25,7 +25,7 @@ fn a_full_disk_changes_nothing_and_with_room_again_all_goes_on() {
     }
     // What needs no room is still possible.
     queue
-        .commit(&[Change::Update { number: 1, record: record(JobState::Locked, None), history: None }])
+        .commit(&[Change::Update { number: 1, record: record(JobState::Locked, None).into(), history: None }])
         .unwrap();
     queue.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
     let change = submit(&queue, (0..10).map(|_| large.clone()));

@@ -29,8 +29,8 @@ fn pages_and_counts_of_100_000_jobs_are_quick() {
     let temporary = Temporary::new();
     let mut queue = temporary.open();
     let of = |number: usize| JobRequest {
-        name: Some(if number % 2 == 0 { "even".to_owned() } else { format!("job {number}") }),
-        group: (number % 3 == 0).then(|| "thirds".parse().unwrap()),
+        name: Some(if number.is_multiple_of(2) { "even".to_owned() } else { format!("job {number}") }),
+        group: number.is_multiple_of(3).then(|| "thirds".parse().unwrap()),
         labels: [("run".to_owned(), (number % 1000).to_string())].into(),
         environment: [("INPUT".to_owned(), format!("/data/inputs/{number}.txt"))].into(),
         ..JobRequest::new(["sh", "-c", "sort \"$INPUT\" | uniq -c | sort -rn | head -n 100"])

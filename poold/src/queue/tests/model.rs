@@ -78,7 +78,7 @@ impl Model {
                 let held = self.jobs.get_mut(&number)?;
                 held.0 = record.clone();
                 held.1.extend(history.clone());
-                Some(Change::Update { number, record, history })
+                Some(Change::Update { number, record: record.into(), history })
             }
             Step::Prune { job } => {
                 let number = self.nth(job)?;
@@ -133,7 +133,7 @@ proptest! {
                     changes.clear();
                 }
                 Step::Fail => {
-                    changes.push(Change::Update { number: 1 << 40, record: Record::new(1), history: None });
+                    changes.push(Change::Update { number: 1 << 40, record: Record::new(1).into(), history: None });
                     queue.commit(&changes).unwrap_err();
                     model = committed.clone();
                     changes.clear();

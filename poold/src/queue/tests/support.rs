@@ -58,7 +58,7 @@ pub(super) fn record(state: JobState, ended: Option<u64>) -> Record {
 
 pub(super) fn update(number: u64, record: Record) -> Change {
     let entry = HistoryEntry { at: Moment(number), state: record.state, detail: "so it is".into() };
-    Change::Update { number, record, history: Some(entry) }
+    Change::Update { number, record: record.into(), history: Some(entry) }
 }
 
 pub(super) fn numbers(queue: &dyn Queue) -> Vec<u64> {

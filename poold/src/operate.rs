@@ -1,0 +1,130 @@
+//! The commands that run the pool rather than ask it.
+
+use crate::{
+    destroy_all::{self, DestroyError, DestroyOptions},
+    serve::{self, ServeOptions},
+    state_dir,
+};
+use clap::Args;
+use std::{error::Error, path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+const OK: u8 = 0;
+const FAILED: u8 = 1;
+const BAD_INPUT: u8 = 2;
+
+/// What both have.
+#[derive(Args, Clone, Debug)]
+struct Common {
+    /// The configuration [default: a built-in one, which `poold config default` prints]
+    #[arg(long, value_name = "FILE", env = "POOLD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where all state is kept [default: $XDG_STATE_HOME/poold or ~/.local/state/poold]
+    #[arg(long, value_name = "DIR", env = "POOLD_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// What is logged to standard error, as in `info` or `pool_core=debug`
+    #[arg(long, value_name = "FILTER", env = "POOLD_LOG", default_value = "warn,poold=info,pool_core=info")]
+    log: String,
+}
+
+/// `poold serve`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Logs as JSON, one object a line
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// `poold destroy-all`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DestroyArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Destroys without a question
+    #[arg(long)]
+    yes: bool,
+    /// Prints how many were destroyed as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ServeArguments {
+    /// Serves until it is told to stop.
+    pub(crate) fn run(self) -> ExitCode {
+        let Self { common, log_json } = self;
+        let (runtime, state_dir) = match common.prepare(log_json) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+        let options = ServeOptions { config: common.config, state_dir };
+        match runtime.block_on(serve::run(&options)) {
+            Ok(()) => ExitCode::from(OK),
+            Err(error) => fail(if error.is_bad_input() { BAD_INPUT } else { FAILED }, &error),
+        }
+    }
+}
+
+impl DestroyArguments {
+    /// Destroys every instance, after a question.
+    pub(crate) fn run(self) -> ExitCode {
+        let Self { common, yes, json } = self;
+        let (runtime, state_dir) = match common.prepare(false) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+        let options = DestroyOptions { config: common.config, state_dir, yes, json };
+        match runtime.block_on(destroy_all::run(&options)) {
+            Ok(destroyed) if json => {
+                println!("{}", serde_json::json!({ "destroyed": destroyed }));
+                ExitCode::from(OK)
+            }
+            Ok(0) => {
+                println!("there was no instance");
+                ExitCode::from(OK)
+            }
+            Ok(destroyed) => {
+                println!("{destroyed} instances are destroyed");
+                ExitCode::from(OK)
+            }
+            Err(error @ (DestroyError::Input(_) | DestroyError::CannotAsk)) => fail(BAD_INPUT, &error),
+            Err(error) => fail(FAILED, &error),
+        }
+    }
+}
+
+impl Common {
+    /// Logging, a runtime and a state directory's path; or the exit code.
+    fn prepare(&self, log_json: bool) -> Result<(tokio::runtime::Runtime, PathBuf), ExitCode> {
+        let Ok(filter) = EnvFilter::builder().parse(&self.log) else {
+            eprintln!(
+                "poold: --log {:?} is not a filter: use one like `info` or `pool_core=debug`",
+                self.log
+            );
+            return Err(ExitCode::from(BAD_INPUT));
+        };
+        let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        if log_json {
+            logging.json().init();
+        } else {
+            logging.init();
+        }
+        let Some(state_dir) = self.state_dir.clone().or_else(state_dir::default_path) else {
+            eprintln!("poold: there is no home directory: say with --state-dir where state is to be kept");
+            return Err(ExitCode::from(BAD_INPUT));
+        };
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| fail(FAILED, &error))?;
+        Ok((runtime, state_dir))
+    }
+}
+
+fn fail(code: u8, error: &dyn Error) -> ExitCode {
+    eprintln!("poold: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        eprintln!("  because: {error}");
+        source = error.source();
+    }
+    ExitCode::from(code)
+}
