@@ -183,8 +183,8 @@ fn a_bad_variable_is_named() {
 #[test]
 fn each_mistake_is_named_and_nothing_else() {
     let night = "# [scheduler.groups.night]";
-    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
-    let cases: [Case; 21] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 21] = [
         (&[("max_instances = 8", "max_instance = 8")], &["pool.max_instance"]),
         (&[("max_instances = 8", "max_instances = \"eight\"")], &["pool.max_instances"]),
         (&[("max_instances = 8", "max_instances = -1")], &["pool.max_instances"]),
