@@ -9,6 +9,7 @@ mod jobs;
 mod metrics;
 mod output;
 mod peers;
+mod policies;
 mod restart;
 mod runner_program;
 mod start;
