@@ -4,14 +4,14 @@ use crate::{
     commands::{
         ActArguments, ExplainArguments, InstancesArguments, JobArguments, JobsArguments, KillArguments,
         KillInstanceArguments, LogsArguments, PriorityArguments, StatusArguments, SubmitArguments,
-        WaitArguments, harmless_text, run as ask,
+        WaitArguments, bad_command_line, run as ask,
     },
     config::commands::ConfigCommand,
     demo::{self, DemoOptions},
     operate::{DestroyArguments, ServeArguments},
 };
 use clap::{Parser, Subcommand};
-use std::{error::Error, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// All went as it should.
@@ -116,9 +116,7 @@ pub fn run() -> ExitCode {
                 drop(error.print());
                 return ExitCode::from(OK);
             }
-            // It repeats what was given, whoever gave it. Whether anybody reads it changes nothing.
-            drop(write!(std::io::stderr(), "{}", harmless_text(&error.render().to_string())));
-            return ExitCode::from(BAD_INPUT);
+            return bad_command_line(&error.render().to_string());
         }
     };
     match cli.command {

@@ -22,11 +22,10 @@ mod wait;
 
 pub(crate) use change::{KillArguments, PriorityArguments};
 pub(crate) use explain::{ExplainArguments, JobArguments};
-pub(crate) use harmless::harmless_text;
 pub(crate) use instances::{ActArguments, InstancesArguments, KillInstanceArguments};
 pub(crate) use jobs::JobsArguments;
 pub(crate) use logs::LogsArguments;
-pub(crate) use run::run;
+pub(crate) use run::{bad_command_line, run};
 pub(crate) use status::StatusArguments;
 pub(crate) use submit::SubmitArguments;
 pub(crate) use wait::WaitArguments;

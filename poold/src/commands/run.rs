@@ -21,6 +21,19 @@ pub(crate) struct Place {
     pub(super) console: Console,
 }
 
+/// Says what is wrong with a command line, and is its exit code.
+pub(crate) fn bad_command_line(text: &str) -> ExitCode {
+    // What is after `--` is another program's.
+    let json = std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json");
+    let text = text.trim_end();
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    Console::Process.report(&Failure::Input(text.to_owned()), json);
+    ExitCode::from(BAD_INPUT)
+}
+
 /// Runs a command to its exit code.
 pub(crate) fn run<F>(place: Place, command: impl FnOnce(Client) -> F) -> ExitCode
 where

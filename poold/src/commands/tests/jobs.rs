@@ -196,3 +196,18 @@ async fn instances_are_shown_and_changed() {
         assert_eq!(of, expected);
     });
 }
+
+#[tokio::test]
+async fn waiting_goes_on_when_the_server_starts_anew() {
+    let (fake, mut serving) = with_jobs("1").await;
+    let arguments: WaitArguments = parse(&["1"]).unwrap();
+    let client = super::kept::client(&serving);
+    let story = async {
+        fake.until_asked().await;
+        serving.stop().await;
+        serving.restart(&fake);
+        fake.end(1, Finish::Exited { code: 0 });
+    };
+    let (code, ()) = tokio::join!(arguments.run(client), story);
+    assert_eq!(code.unwrap(), 0);
+}

@@ -29,6 +29,7 @@ pub(crate) struct Fake {
     tag: QueueTag,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    waits: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +48,12 @@ pub(crate) struct State {
 
 impl Fake {
     pub(crate) fn new() -> Arc<Self> {
-        let fake = Self { tag: QueueTag::random(), state: Mutex::default(), changed: watch::Sender::new(0) };
+        let fake = Self {
+            tag: QueueTag::random(),
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+            waits: watch::Sender::new(0),
+        };
         Arc::new(fake)
     }
 
@@ -75,6 +81,11 @@ impl Fake {
     /// Waits until the jobs are such.
     pub(crate) async fn until(&self, is: impl Fn(&State) -> bool) {
         self.changed.subscribe().wait_for(|_| is(&self.state())).await.unwrap();
+    }
+
+    /// Waits until somebody waits for a job.
+    pub(crate) async fn until_asked(&self) {
+        self.waits.subscribe().wait_for(|count| *count > 0).await.unwrap();
     }
 
     /// Begins another run of a job.
@@ -206,6 +217,7 @@ impl Service for Fake {
 
     async fn wait(&self, key: JobKey, patience: Duration) -> Result<JobRow, ServiceError> {
         self.find(&key)?;
+        self.waits.send_modify(|count| *count += 1);
         let ended = self.until(|state| {
             state
                 .jobs
