@@ -203,7 +203,7 @@ async fn waiting_goes_on_when_the_server_starts_anew() {
     let arguments: WaitArguments = parse(&["1"]).unwrap();
     let client = super::kept::client(&serving);
     let story = async {
-        fake.until_asked().await;
+        fake.until_waiting(1).await;
         serving.stop().await;
         serving.restart(&fake);
         fake.end(1, Finish::Exited { code: 0 });

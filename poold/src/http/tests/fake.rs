@@ -29,6 +29,7 @@ pub(crate) struct Fake {
     tag: QueueTag,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    /// How many are waiting.
     waits: watch::Sender<u64>,
 }
 
@@ -83,9 +84,9 @@ impl Fake {
         self.changed.subscribe().wait_for(|_| is(&self.state())).await.unwrap();
     }
 
-    /// Waits until somebody waits for a job.
-    pub(crate) async fn until_asked(&self) {
-        self.waits.subscribe().wait_for(|count| *count > 0).await.unwrap();
+    /// Waits until so many questions are being waited with: for the end of a job, or for its output.
+    pub(crate) async fn until_waiting(&self, count: u64) {
+        self.waits.subscribe().wait_for(|waiting| *waiting == count).await.unwrap();
     }
 
     /// Begins another run of a job.
@@ -121,6 +122,22 @@ fn end(record: &mut Record, finish: Finish) {
     record.finish = Some(finish);
     record.ended = Some(Moment::now());
     record.output = OutputKept::Complete;
+}
+
+/// Counts for as long as it is not dropped.
+struct Waiting<'a>(&'a watch::Sender<u64>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a watch::Sender<u64>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// A server on a fake in a new state directory.
@@ -217,7 +234,7 @@ impl Service for Fake {
 
     async fn wait(&self, key: JobKey, patience: Duration) -> Result<JobRow, ServiceError> {
         self.find(&key)?;
-        self.waits.send_modify(|count| *count += 1);
+        let _waiting = Waiting::new(&self.waits);
         let ended = self.until(|state| {
             state
                 .jobs
@@ -246,6 +263,7 @@ impl Service for Fake {
 
     async fn read_output(&self, read: OutputRead) -> Result<OutputPiece, ServiceError> {
         let mut changed = self.changed.subscribe();
+        let _waiting = read.wait.then(|| Waiting::new(&self.waits));
         loop {
             let job = self.find(&read.key)?;
             let run = read.run.or((job.record.runs > 0).then_some(job.record.runs));

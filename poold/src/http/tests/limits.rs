@@ -1,7 +1,12 @@
 //! Clients that are slow, idle or many.
 
 use super::fake::{Fake, Serving};
-use crate::http::socket_path;
+use crate::{
+    api::{Service as _, Submission},
+    http::socket_path,
+    job::JobRequest,
+};
+use pool_core::OutputStream;
 use std::{future::poll_fn, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,6 +16,8 @@ use tokio::{
 
 const PING: &[u8] = b"GET /_health/ping HTTP/1.1\r\nhost: poold\r\nconnection: close\r\n\r\n";
 
+/// For whatever is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than any limit of the server.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -72,4 +79,22 @@ async fn more_clients_than_are_served_at_once_wait_for_their_turn() {
     drop(served.pop());
     let answer = rest(next).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_longer_is_given_up() {
+    let fake = Fake::new();
+    let serving = Serving::new(&fake);
+    let submission = Submission { request_id: None, jobs: vec![JobRequest::new(["true"])] };
+    fake.submit(submission).await.unwrap();
+    fake.begin(1);
+    fake.print(1, OutputStream::Stdout, b"begun");
+    for path in ["/v1/jobs/1/wait", "/v1/jobs/1/output/stdout?follow=true"] {
+        let mut stream = connect(&serving).await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: poold\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        fake.until_waiting(1).await;
+        drop(stream);
+        timeout(PATIENCE, fake.until_waiting(0)).await.expect(path);
+    }
 }
