@@ -7,7 +7,7 @@ use crate::{
         WaitArguments, bad_command_line, run as ask,
     },
     config::commands::ConfigCommand,
-    demo::{self, DemoOptions},
+    demo::{self, DemoEnd, DemoOptions, RestartError},
     operate::{DestroyArguments, ServeArguments},
 };
 use clap::{Parser, Subcommand};
@@ -98,6 +98,9 @@ struct DemoArguments {
     /// Where instances, inputs and outputs are kept [default: a new directory for temporary files]
     #[arg(long, value_name = "DIR", env = "POOLD_STATE_DIR")]
     state_dir: Option<PathBuf>,
+    /// Shows instead what SIGKILL does to a running `poold serve` and its jobs: nothing
+    #[arg(long, conflicts_with = "config")]
+    restart: bool,
     /// Prints the summary as JSON
     #[arg(long)]
     json: bool,
@@ -158,18 +161,28 @@ fn run_demo(arguments: DemoArguments) -> ExitCode {
         return ExitCode::from(BAD_INPUT);
     };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let options =
-        DemoOptions { config: arguments.config, state_dir: arguments.state_dir, json: arguments.json };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(FAILED, &error),
     };
-    match runtime.block_on(demo::run(options)) {
-        Ok(end) if end.interrupted => ExitCode::from(INTERRUPTED),
-        Ok(end) if end.as_expected => ExitCode::from(OK),
-        Ok(_) => ExitCode::from(FAILED),
-        Err(error) => fail(BAD_INPUT, &error),
+    if arguments.restart {
+        return match runtime.block_on(demo::restart(arguments.state_dir.as_deref(), arguments.json)) {
+            Ok(end) => demo_code(end),
+            Err(RestartError::Input(error)) => fail(BAD_INPUT, &error),
+            Err(error) => fail(FAILED, &error),
+        };
     }
+    let options =
+        DemoOptions { config: arguments.config, state_dir: arguments.state_dir, json: arguments.json };
+    runtime.block_on(demo::run(options)).map_or_else(|error| fail(BAD_INPUT, &error), demo_code)
+}
+
+fn demo_code(end: DemoEnd) -> ExitCode {
+    ExitCode::from(match (end.interrupted, end.as_expected) {
+        (true, _) => INTERRUPTED,
+        (false, true) => OK,
+        (false, false) => FAILED,
+    })
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {

@@ -157,3 +157,18 @@ fn an_interrupted_demo_destroys_its_instances() {
     assert_eq!(instance_directories(&state), Vec::<String>::new());
     assert_eq!(processes_of(&state), Vec::<String>::new());
 }
+
+#[test]
+fn with_restart_it_kills_the_dispatcher_and_shows_that_nothing_was_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let output = demo(&state).arg("--restart").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(output.status.code(), Some(0), "{said}\n{summary:#}");
+    assert!(summary["running"].as_u64().unwrap() > 0, "it was killed while jobs ran");
+    assert_eq!(summary["taken_up"], summary["running"]);
+    assert_eq!(summary["complete"], summary["jobs"]);
+    assert_eq!((&summary["begun_again"], &summary["ran_twice_at_once"]), (&0.into(), &0.into()));
+    assert_eq!(processes_of(&state), Vec::<String>::new());
+}

@@ -6,8 +6,10 @@ mod instances;
 mod load;
 mod progress;
 mod queue;
+mod restart;
 mod run;
 mod summary;
 
 pub(crate) use load::DemoConfig;
-pub(crate) use run::{DEFAULT_CONFIG, DemoOptions, run};
+pub(crate) use restart::{RestartError, run as restart};
+pub(crate) use run::{DEFAULT_CONFIG, DemoEnd, DemoOptions, run};

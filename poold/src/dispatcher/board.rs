@@ -188,6 +188,17 @@ impl Board {
         })
     }
 
+    /// What was submitted in this pass under a request id: the numbers of its jobs.
+    pub(crate) fn new_submission(&self, wanted: &str) -> Option<std::ops::Range<u64>> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Submit { request_id: Some(id), jobs } if id == wanted => {
+                let first = jobs.first()?.number;
+                Some(first..first + jobs.len() as u64)
+            }
+            _ => None,
+        })
+    }
+
     /// The number of the next new job.
     pub(crate) fn next_number(&self) -> u64 {
         self.next_number

@@ -147,6 +147,18 @@ fn p51_priority_0_stops_a_job_and_keeps_a_waiting_one_in_the_queue() {
     assert_eq!(board.ending().count(), 1);
 }
 
+#[test]
+fn a_submission_of_this_very_pass_is_found_by_its_request_id() {
+    let mut board = Board::new(LIMITS, 7);
+    let jobs =
+        || vec![(Arc::new(request()), tag().job_id(7), true), (Arc::new(request()), tag().job_id(8), true)];
+    board.submit(NOW, Some("a".into()), jobs());
+    assert_eq!((board.new_submission("a"), board.new_submission("b")), (Some(7..9), None));
+    assert!(board.new_request(8).is_some() && board.new_request(9).is_none());
+    board.roll_back();
+    assert_eq!((board.new_submission("a"), board.next_number()), (None, 7));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Submit,
