@@ -168,6 +168,22 @@ fn p54_what_was_asked_for_and_not_taken_yet_is_not_done_any_more() {
 }
 
 #[test]
+fn p54_calls_that_wait_for_their_turn_are_not_made_any_more() {
+    let mut w = World::with(|setup| setup.settings.max_cloud_ops_per_second = 2);
+    w.advance(secs(2));
+    ready(&mut w, "i-1");
+    w.booting_worker("i-2", SMALL);
+    w.probe_fails("i-2");
+    w.pool.kill_instance(w.now, &id("i-1"), "no longer wanted").unwrap();
+    w.session("i-1", false);
+    assert!(w.destroyed().is_empty(), "the second is full");
+    w.now = w.now + secs(2);
+    w.event(Event::Superseded { instance: id("i-2"), highest: 7 });
+    assert_eq!(w.pool.superseded(), Some(7));
+    assert!(w.destroyed().is_empty());
+}
+
+#[test]
 fn p54_a_pool_waits_until_all_workers_were_heard_before_it_believes_one() {
     let mut w = world();
     let all = [w.instance("i-1", SMALL), w.instance("i-2", SMALL)];
