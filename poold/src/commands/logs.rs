@@ -19,7 +19,8 @@ const NEXT_RUN_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A job's standard output goes to standard output, its standard error to standard error. On a terminal, what would steer the terminal \
+A job's standard output goes to standard output, its standard error to standard error; one of them alone (--stream) goes to \
+standard output. On a terminal, what would steer the terminal \
 is shown instead of done; in a pipe or with --raw, output is as it was.
 
 Exit codes: 0 it was printed, however the job ended; 1 it did not work; 2 the command line makes no sense; 3 poold serve does not \
@@ -56,6 +57,14 @@ impl Streams {
             Self::Both => true,
             Self::Stdout => stream == OutputStream::Stdout,
             Self::Stderr => stream == OutputStream::Stderr,
+        }
+    }
+
+    /// Where it is printed: who asks for one of them wants to pipe it on.
+    fn destination(self, stream: OutputStream) -> OutputStream {
+        match self {
+            Self::Both => stream,
+            Self::Stdout | Self::Stderr => OutputStream::Stdout,
         }
     }
 }
@@ -125,7 +134,8 @@ impl Shown<'_> {
             if !self.streams.has(stream) {
                 return Ok(run);
             }
-            copy(client, key, stream, run, follow, &mut Printer::new(self.console, stream, self.raw)).await
+            let to = self.streams.destination(stream);
+            copy(client, key, stream, run, follow, &mut Printer::new(self.console, to, self.raw)).await
         };
         if follow {
             // Both as they come.

@@ -21,7 +21,7 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    /// `raw`: as it is, also to a terminal.
+    /// To this stream of our own. `raw`: as it is, also to a terminal.
     pub(super) fn new(console: &'a Console, stream: OutputStream, raw: bool) -> Self {
         let filter = (console.is_terminal(stream) && !raw).then(Filter::default);
         Self { console, stream, filter }

@@ -132,6 +132,8 @@ async fn logs_are_raw_in_a_pipe_and_harmless_on_a_terminal() {
     let terminal = || Kept { is_terminal: true, ..Kept::default() };
     let came = run!(LogsArguments, &serving, Kept::default(), ["1"]);
     assert_eq!((came.stdout.as_str(), came.stderr.as_str()), ("bold \u{1b}[1m, €uro\n", "oh\n"));
+    let came = run!(LogsArguments, &serving, Kept::default(), ["1", "--stream", "stderr"]);
+    assert_eq!((came.stdout.as_str(), came.stderr.as_str()), ("oh\n", ""));
     let came = run!(LogsArguments, &serving, terminal(), ["1", "--stream", "stdout"]);
     assert_eq!((came.stdout.as_str(), came.stderr.as_str()), ("bold \\x1b[1m, €uro\n", ""));
     let came = run!(LogsArguments, &serving, terminal(), ["1", "--stream", "stdout", "--raw"]);
