@@ -61,7 +61,7 @@ fn a_job_that_waits_says_why_and_can_be_killed() {
     place.until("the blockers run", |place| {
         place.jobs().iter().filter(|job| job["state"] == "running").count() == 8
     });
-    place.until("it waits for room", |place| place.json(&["explain", waits])["reason"] == "reserved");
+    place.until("it waits for room", |place| place.json(&["explain", waits])["reason"] == "making_room");
     let text = place.says(&["explain", waits]);
     assert!(
         text.contains("as many instances as are allowed") && text.contains("raise max_instances"),
