@@ -161,6 +161,9 @@ pub struct PoolView {
     pub max_jobs_per_instance: u32,
     /// When the last complete list began; none before the first.
     pub listed: Option<Time>,
+    /// Instances with our set's tag that are [left alone](crate::Notice::LeftAlone): what an earlier process has started
+    /// there may go on.
+    pub left_alone: Vec<InstanceId>,
 }
 
 /// A type, as the scheduler sees it.
@@ -433,6 +436,7 @@ impl PoolState {
             price_left: self.price_left(),
             max_jobs_per_instance: settings.max_jobs_per_instance,
             listed: self.listed,
+            left_alone: self.left_alone.iter().cloned().collect(),
         }
     }
 

@@ -187,6 +187,8 @@ fn an_instance_with_the_sets_tag_but_not_ours_is_reported_once_and_left_alone() 
     };
     assert!(!w.effects.iter().any(touches));
     assert!(w.pool.instances().is_empty());
+    let view = w.pool.pool_view(w.now);
+    assert_eq!(view.left_alone, [id("i-1"), id("i-2"), id("i-3")]);
     assert!(w.pool.kill_instance(w.now, &id("i-1"), "not ours").is_err());
 }
 
