@@ -78,6 +78,17 @@ impl Dispatcher {
                 "worker_not_reached",
                 format!("{worker} has not answered since poold was started: it may run there.{ending}"),
             ),
+            (None, None)
+                if job.instance.as_ref().is_some_and(|id| self.pool.view().left_alone.contains(id)) =>
+            {
+                (
+                    "worker_left_alone",
+                    format!(
+                        "{worker} is left alone, for its tags are not as poold wrote them: it may run there, and is queued \
+                         again once that is gone. Set its tags right, or destroy it at the provider.{ending}"
+                    ),
+                )
+            }
             (None, None) => (
                 "worker_not_listed",
                 format!("{worker} is not listed: it is queued again once that is certain.{ending}"),

@@ -1,5 +1,6 @@
 //! The dispatcher: gives the queue's jobs to the pool's workers, and survives everything on the way.
 
+mod absent;
 mod asked;
 mod board;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod collect;
 mod core;
 mod explain;
 mod handle;
+mod metrics;
 mod observe;
 mod outputs;
 mod prune;

@@ -1,15 +1,14 @@
 //! Taking in what the pool says of jobs.
 
 use super::{
+    absent::{self, Absent},
     board::Setback,
     collect::{Collect, Collected},
     core::Dispatcher,
     tail::Tail,
 };
 use crate::job::{Finish, JobState, Moment, OutputKept};
-use pool_core::{
-    InstanceId, InstanceView, JobEnd, JobId, JobStatus, Outcome, OutputStream, Phase, RunEnd, RunId, Time,
-};
+use pool_core::{JobEnd, JobId, JobStatus, Outcome, OutputStream, RunEnd, RunId, Time};
 use std::collections::BTreeMap;
 use tokio::{task::JoinError, time::Instant};
 
@@ -151,37 +150,17 @@ impl Dispatcher {
     /// Jobs that have a worker by the queue, and none by the pool. They were given to it by an earlier process, or the
     /// pool has just refused them.
     fn judge_absent(&mut self, now: Moment, known: &BTreeMap<JobId, JobStatus>) {
-        let absent: Vec<u64> =
-            self.board.active().filter(|job| !known.contains_key(&job.id)).map(|job| job.number).collect();
-        if absent.is_empty() {
-            self.refused.clear();
-            return;
-        }
-        let listed = self.pool.view().listed;
-        let settled = listed.is_some_and(|listed| listed >= Time::ZERO + self.settings.list_settle_time);
-        let views = self.pool.instances();
-        let workers: BTreeMap<&InstanceId, &InstanceView> =
-            views.iter().filter_map(|view| Some((view.id.as_ref()?, view))).collect();
-        for number in absent {
-            let Some(job) = self.board.get(number) else { continue };
-            let worker = job.record.worker.as_ref().and_then(|worker| workers.get(&worker.instance));
-            let locked = job.record.state == JobState::Locked;
-            let refused = self.refused.get(&number).cloned();
-            let setback = match (refused, worker.map(|worker| worker.phase)) {
-                (Some(reason), _) => Setback::NotStarted { reason },
-                // p52: a worker is ready only once its runs are known.
-                (None, Some(Some(Phase::Idle | Phase::Running))) if locked => {
-                    Setback::NotStarted { reason: "the worker does not know of it".to_owned() }
-                }
-                (None, Some(Some(Phase::Idle | Phase::Running))) => Setback::Denied,
-                // It may run there: only the worker's answer, or its disappearance, tells.
-                (None, Some(_)) => continue,
-                (None, None) if settled => Setback::WorkerGone,
-                (None, None) => continue,
-            };
+        let refused = std::mem::take(&mut self.refused);
+        let absent: Vec<Absent> = self
+            .board
+            .active()
+            .filter(|job| !known.contains_key(&job.id))
+            .map(|job| Absent::new(job, refused.get(&job.number)))
+            .collect();
+        let settled = Time::ZERO + self.settings.list_settle_time;
+        for (number, setback) in absent::judge(&self.pool, absent, settled) {
             self.set_back(now, number, &setback);
         }
-        self.refused.clear();
     }
 
     fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
