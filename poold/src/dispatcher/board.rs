@@ -299,6 +299,7 @@ impl Board {
                 return None;
             }
             job.state = JobState::Queued;
+            job.ended = None;
             Some(format!("queued again: {why}"))
         });
         if let Some(reason) = given_up {
@@ -306,11 +307,14 @@ impl Board {
         }
     }
 
-    /// A refused job may be planned for again.
+    /// A refused job may be planned for again. Not a part of the pass: a commit that fails does not take it back.
     pub(crate) fn end_deferral(&mut self, number: u64) {
         if let Some(mut job) = self.jobs.get(&number).cloned() {
             job.deferred = false;
             self.put(number, Some(job));
+        }
+        if let Some(Some(before)) = self.undo.get_mut(&number) {
+            before.deferred = false;
         }
     }
 

@@ -137,6 +137,31 @@ fn a_job_that_is_to_be_ended_is_not_queued_again() {
 }
 
 #[test]
+fn a_deferral_that_ends_in_a_pass_that_fails_has_ended_all_the_same() {
+    let (mut board, number) = board_with(request());
+    board.lock(NOW, number, worker(false));
+    board.set_back(NOW, number, &Setback::NotStarted { reason: "busy".into() });
+    board.committed();
+    assert_eq!(board.waiting().len(), 0);
+    board.set_priority(NOW, number, 5);
+    board.end_deferral(number);
+    board.roll_back();
+    assert_eq!(board.get(number).unwrap().record.priority, request().priority);
+    assert_eq!(board.waiting().len(), 1, "nothing would end it once more");
+}
+
+#[test]
+fn a_job_that_is_queued_again_after_an_end_that_nobody_knows_has_not_ended() {
+    let mut repeatable = request();
+    repeatable.rerun_if_unknown = true;
+    let (mut board, number) = board_with(repeatable);
+    board.lock(NOW, number, worker(false));
+    board.note(NOW, number, |record| record.ended = Some(NOW));
+    board.set_back(NOW, number, &Setback::EndUnknown);
+    assert_eq!(board.get(number).unwrap().record.ended, None);
+}
+
+#[test]
 fn p51_priority_0_stops_a_job_and_keeps_a_waiting_one_in_the_queue() {
     let (mut board, number) = board_with(request());
     board.set_priority(NOW, number, 0);
