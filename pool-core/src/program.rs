@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 /// Where the runner program comes from.
@@ -76,13 +76,61 @@ pub enum RunnerError {
 pub(crate) enum RunnerProgram {
     /// To be copied.
     Copy {
-        /// What.
-        bytes: Bytes,
+        /// What. Shared by all that copy it now.
+        bytes: ProgramBytes,
         /// Its SHA-256, in hexadecimal digits.
         hash: String,
     },
     /// There already.
     Installed(String),
+}
+
+/// A program's content.
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for ProgramBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<ProgramBytes> for Bytes {
+    fn from(bytes: ProgramBytes) -> Self {
+        Self::from_owner(bytes)
+    }
+}
+
+/// A program that was loaded. Tens of megabytes are kept only for as long as somebody copies them.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    Copy { bytes: Weak<Vec<u8>>, hash: String },
+    Installed(String),
+}
+
+impl RunnerProgram {
+    /// What is remembered of it.
+    pub(crate) fn remember(&self) -> Loaded {
+        match self {
+            Self::Copy { bytes, hash } => {
+                Loaded::Copy { bytes: Arc::downgrade(&bytes.0), hash: hash.clone() }
+            }
+            Self::Installed(path) => Loaded::Installed(path.clone()),
+        }
+    }
+}
+
+impl Loaded {
+    /// The program, if it is still there.
+    pub(crate) fn get(&self) -> Option<RunnerProgram> {
+        match self {
+            Self::Copy { bytes, hash } => {
+                let bytes = ProgramBytes(bytes.upgrade()?);
+                Some(RunnerProgram::Copy { bytes, hash: hash.clone() })
+            }
+            Self::Installed(path) => Some(RunnerProgram::Installed(path.clone())),
+        }
+    }
 }
 
 impl RunnerSource {
@@ -100,13 +148,14 @@ impl RunnerSource {
             Self::ThisProgram => PathBuf::from("/proc/self/exe"),
         };
         let read = |mut file: File| {
-            let mut bytes = Vec::new();
+            let size = file.metadata()?.len();
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             file.read_to_end(&mut bytes).map(|_| bytes)
         };
         match open_file(&path).and_then(read) {
             Ok(bytes) => {
                 let hash = hex::encode(Sha256::digest(&bytes));
-                Ok(RunnerProgram::Copy { bytes: bytes.into(), hash })
+                Ok(RunnerProgram::Copy { bytes: ProgramBytes(Arc::new(bytes)), hash })
             }
             Err(error) => Err(RunnerError::Unreadable { path, source: Arc::new(error) }),
         }

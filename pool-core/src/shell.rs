@@ -6,7 +6,7 @@ use crate::{
     connector::Connector,
     link::{Ask, Link},
     metrics::Metrics,
-    program::{RunnerError, RunnerProgram, RunnerSource},
+    program::{Loaded, RunnerError, RunnerProgram, RunnerSource},
     secret,
     verify::PoolVerifier,
 };
@@ -52,7 +52,8 @@ pub(crate) struct Shell {
     /// What the runs are that were given to workers and not confirmed: the decisions know only their names.
     specs: Mutex<BTreeMap<RunId, Arc<JobSpec>>>,
     architectures: BTreeMap<InstanceTypeName, Architecture>,
-    programs: Mutex<BTreeMap<Architecture, (ProgramVersion, RunnerProgram)>>,
+    /// Held while one is loaded: many workers that want it at once share what the first has loaded.
+    programs: tokio::sync::Mutex<BTreeMap<Architecture, (ProgramVersion, Loaded)>>,
 }
 
 /// What tells a runner program from the one that was loaded before.
@@ -98,7 +99,7 @@ impl Shell {
             secrets: Mutex::default(),
             specs: Mutex::default(),
             architectures,
-            programs: Mutex::default(),
+            programs: tokio::sync::Mutex::default(),
         };
         (Arc::new(shell), queue)
     }
@@ -308,21 +309,23 @@ impl Shell {
         lock(&self.links).insert(id.clone(), link);
     }
 
-    /// The runner program for a worker. Loaded once, and again when its file has changed.
+    /// The runner program for a worker. Loaded when it is not at hand, and again when its file has changed.
     pub(crate) async fn runner_program(&self, id: &InstanceId) -> Result<RunnerProgram, RunnerError> {
         let instances = self.look(|state| state.instance_type(id));
         let architecture =
             instances.and_then(|name| self.architectures.get(&name).copied()).unwrap_or_default();
         let version = self.runner.version(architecture);
-        if let Some((loaded, program)) = lock(&self.programs).get(&architecture)
+        let mut programs = self.programs.lock().await;
+        if let Some((loaded, program)) = programs.get(&architecture)
             && *loaded == version
+            && let Some(program) = program.get()
         {
-            return Ok(program.clone());
+            return Ok(program);
         }
         let source = self.runner.clone();
         let loading = tokio::task::spawn_blocking(move || source.load(architecture));
         let program = loading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        lock(&self.programs).insert(architecture, (version, program.clone()));
+        programs.insert(architecture, (version, program.remember()));
         Ok(program)
     }
 
