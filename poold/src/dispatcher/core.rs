@@ -207,7 +207,11 @@ impl Dispatcher {
                     self.commit_problem = None;
                     self.board.committed()
                 }
-                Err(error) => return self.roll_back(&error),
+                Err(error) => {
+                    self.roll_back(&error);
+                    // What it deletes may be the room that is missing.
+                    return self.prune_if_due(now);
+                }
             }
         };
         self.retry_at = None;
@@ -224,7 +228,10 @@ impl Dispatcher {
     /// Nothing of the pass has happened. What the pool has to say will be said again.
     fn roll_back(&mut self, error: &QueueError) {
         let shown = ServiceError::from(error);
-        tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
+        // Tried again with every change of the pool: said once is enough.
+        if self.commit_problem.as_ref() != Some(&shown.message) {
+            tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
+        }
         self.board.roll_back();
         self.after = After::default();
         for reply in std::mem::take(&mut self.replies) {

@@ -9,6 +9,8 @@ mod collect;
 mod core;
 mod explain;
 mod handle;
+#[cfg(test)]
+mod loop_tests;
 mod metrics;
 mod observe;
 mod outputs;

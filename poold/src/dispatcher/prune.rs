@@ -1,7 +1,11 @@
 //! Final jobs are not kept for ever.
 
 use super::core::Dispatcher;
-use crate::{job::Moment, queue::Change};
+use crate::{
+    api::ServiceError,
+    job::Moment,
+    queue::{Change, QueueError},
+};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -16,16 +20,23 @@ impl Dispatcher {
         if Instant::now() < self.prune_at {
             return;
         }
+        // What cannot be deleted now is not tried at once again.
+        let pruned = self.prune(now);
+        self.prune_at = Instant::now() + if pruned < JOBS_AT_ONCE { PRUNE_EVERY } else { PRUNE_AGAIN };
+    }
+
+    /// How many jobs were deleted.
+    fn prune(&mut self, now: Moment) -> usize {
         let keep = u64::try_from(self.settings.keep_finished.as_millis()).unwrap_or(u64::MAX);
         let before = Moment(now.0.saturating_sub(keep));
+        let failed = |error: &QueueError| {
+            tracing::error!(error = %ServiceError::from(error), "the queue cannot be pruned");
+            0
+        };
         let numbers = match self.queue.prunable(before, self.settings.max_finished, JOBS_AT_ONCE) {
             Ok(numbers) => numbers,
-            Err(error) => {
-                tracing::error!(error = %crate::api::ServiceError::from(&error), "the queue cannot be pruned");
-                Vec::new()
-            }
+            Err(error) => return failed(&error),
         };
-        self.prune_at = Instant::now() + if numbers.len() < JOBS_AT_ONCE { PRUNE_EVERY } else { PRUNE_AGAIN };
         let mut changes = Vec::new();
         for number in numbers {
             match self.outputs.delete(number) {
@@ -34,13 +45,14 @@ impl Dispatcher {
             }
         }
         if changes.is_empty() {
-            return;
+            return 0;
         }
         match self.queue.commit(&changes) {
-            Ok(()) => tracing::info!(jobs = changes.len(), "old jobs were deleted"),
-            Err(error) => {
-                tracing::error!(error = %crate::api::ServiceError::from(&error), "the queue cannot be pruned");
+            Ok(()) => {
+                tracing::info!(jobs = changes.len(), "old jobs were deleted");
+                changes.len()
             }
+            Err(error) => failed(&error),
         }
     }
 }
