@@ -6,7 +6,7 @@ use crate::{
     state_dir,
 };
 use clap::Args;
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 const OK: u8 = 0;
@@ -104,7 +104,10 @@ impl Common {
             );
             return Err(ExitCode::from(BAD_INPUT));
         };
-        let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let logging = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         if log_json {
             logging.json().init();
         } else {
