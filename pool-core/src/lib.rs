@@ -114,7 +114,7 @@ pub use crate::{
     subscription::Subscription,
 };
 pub use pool_api::*;
-pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RunEnd, StreamSize};
+pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RequestError, RunEnd, StreamSize};
 pub use pool_state::{
     CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceRefusal,
     InstanceView, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob,
