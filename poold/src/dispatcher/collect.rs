@@ -4,7 +4,7 @@ use super::{
     outputs::{OutputStore, OutputWriter},
     tail::Tail,
 };
-use pool_core::{JobId, OutputStream, Pool, ReadError};
+use pool_core::{JobId, OutputStream, Pool, ReadError, RequestError};
 use std::{io, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -14,6 +14,8 @@ const FETCH_AFTER: Duration = Duration::from_secs(1);
 /// First pause before a read is tried again that failed; doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A runner that says so often in a row that it cannot read a run's output will never be able to.
+const MAX_REFUSALS: u32 = 10;
 
 /// Which run's output is fetched, and where to.
 #[derive(Clone, Debug)]
@@ -48,6 +50,25 @@ enum StoreError {
     Write(#[from] io::Error),
 }
 
+impl StoreError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Refused(_)))
+    }
+
+    /// No more of the output will come, after so many refusals in a row.
+    ///
+    /// A runner that knows the run and cannot read its output may be short of something: what it has is deleted once
+    /// it is given up here, so it is asked again.
+    fn is_final(&self, refusals: u32) -> bool {
+        match self {
+            Self::Read(
+                ReadError::Gone | ReadError::Stopped | ReadError::Refused(RequestError::UnknownRun),
+            ) => true,
+            Self::Read(_) | Self::Write(_) => refusals >= MAX_REFUSALS,
+        }
+    }
+}
+
 impl Collect {
     /// Fetches until all is stored and durable, or the worker is gone. A full disk, or a worker that cannot be reached,
     /// is waited for.
@@ -78,28 +99,37 @@ impl Collect {
         }
     }
 
-    /// The size of what was stored; none when the worker is gone before all was.
+    /// The size of what was stored; none when the worker is gone before all was, or cannot read it.
     async fn stream(&self, stream: OutputStream) -> Option<u64> {
         let mut writer = None;
         let mut pause = FIRST_PAUSE;
+        let (mut failures, mut refusals) = (0_u32, 0_u32);
         loop {
             let before = writer.as_ref().map_or(0, OutputWriter::written);
-            match self.fetch(stream, &mut writer).await {
+            let error = match self.fetch(stream, &mut writer).await {
                 Ok(size) => return Some(size),
-                Err(StoreError::Read(ReadError::Gone | ReadError::Refused(_) | ReadError::Stopped)) => {
-                    return None;
-                }
-                Err(error) => {
-                    tracing::warn!(job = %self.id, %stream, %error, "output could not be stored: trying again");
-                }
-            }
+                Err(error) => error,
+            };
             if writer.as_ref().map_or(0, OutputWriter::written) > before {
-                pause = FIRST_PAUSE;
+                (pause, failures, refusals) = (FIRST_PAUSE, 0, 0);
             }
-            // Ends early when there is news of the job: its worker may be back, or gone.
-            let mut changes = self.pool.subscribe();
-            drop(timeout(pause, changes.changed()).await);
-            sleep(FIRST_PAUSE).await;
+            refusals = if error.is_refusal() { refusals + 1 } else { 0 };
+            if error.is_final(refusals) {
+                return None;
+            }
+            failures = failures.saturating_add(1);
+            // A full disk is tried on for as long as it lasts: once is enough to say so there.
+            if failures == 1 {
+                tracing::warn!(job = %self.id, %stream, %error, "output could not be stored: trying on");
+            }
+            if matches!(error, StoreError::Read(_)) {
+                // Ends early when there is news of the job: its worker may be back, or gone.
+                let mut changes = self.pool.subscribe();
+                drop(timeout(pause, changes.changed()).await);
+                sleep(FIRST_PAUSE).await;
+            } else {
+                sleep(pause).await;
+            }
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
@@ -123,5 +153,22 @@ impl Collect {
                 return Ok(writer.finish()?);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_given_up_only_when_it_cannot_come_any_more() {
+        let read = |error| StoreError::Read(error);
+        let refused = |error| read(ReadError::Refused(error));
+        let cannot_read = refused(RequestError::Invalid { detail: "too many open files".to_owned() });
+        assert!(!cannot_read.is_final(1) && cannot_read.is_final(MAX_REFUSALS));
+        assert!(refused(RequestError::UnknownRun).is_final(1));
+        assert!(read(ReadError::Gone).is_final(0));
+        assert!(!read(ReadError::Unreachable("no route".to_owned())).is_final(0));
+        assert!(!StoreError::Write(io::ErrorKind::StorageFull.into()).is_final(0));
     }
 }
