@@ -5,6 +5,7 @@ use pool_core::OutputStream;
 use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -20,9 +21,9 @@ pub(crate) struct OutputStore {
 }
 
 impl OutputStore {
-    /// Keeps outputs in this directory, which is made if need be.
+    /// Keeps outputs in this directory, which is made for this user alone if need be: jobs print what they like.
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         Ok(Self { dir })
     }
 
@@ -132,7 +133,8 @@ impl OutputWriter {
         match File::open(&self.path) {
             Ok(file) => {
                 file.sync_all()?;
-                for dir in self.path.ancestors().skip(1).take(2) {
+                // The job's, that of its thousand, and the one that holds those: each may be new.
+                for dir in self.path.ancestors().skip(1).take(3) {
                     File::open(dir)?.sync_all()?;
                 }
             }
@@ -177,6 +179,15 @@ mod tests {
         store.delete(1700).unwrap();
         store.delete(1700).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("outputs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nobody_else_can_read_outputs() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = dir.path().join("outputs");
+        OutputStore::open(outputs.clone()).unwrap();
+        assert_eq!(fs::metadata(outputs).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
