@@ -109,7 +109,10 @@ impl Dispatcher {
         });
         match finish(end, cancel) {
             Some(finish) => self.board.finish(now, number, finish),
-            None => self.board.set_back(now, number, &Setback::EndUnknown),
+            None => {
+                self.stop_collecting(number);
+                self.board.set_back(now, number, &Setback::EndUnknown);
+            }
         }
         self.after.forget.push(id);
     }
@@ -137,10 +140,22 @@ impl Dispatcher {
         }
     }
 
+    /// A run's output is not fetched any longer: the job's next run must not be taken for it.
+    pub(super) fn stop_collecting(&mut self, number: u64) {
+        if let Some((_, collector)) = self.collectors.remove(&number) {
+            collector.abort();
+        }
+        self.collected.remove(&number);
+    }
+
     pub(super) fn take_in_collected(&mut self, collected: Result<Collected, JoinError>) {
         match collected {
             Ok(collected) => {
-                self.collected.insert(collected.number, collected);
+                // Its job may have come to its end while it was under way.
+                let job = self.board.get(collected.number);
+                if job.is_some_and(|job| job.is_active() && job.run() == collected.run) {
+                    self.collected.insert(collected.number, collected);
+                }
             }
             Err(error) if error.is_cancelled() => {}
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -166,10 +181,7 @@ impl Dispatcher {
     fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
         let Some(job) = self.board.get(number) else { return };
         let (run, refusals) = (job.run(), job.refusals);
-        if let Some((_, collector)) = self.collectors.remove(&number) {
-            collector.abort();
-        }
-        self.collected.remove(&number);
+        self.stop_collecting(number);
         if !matches!(setback, Setback::NotStarted { .. }) {
             let stdout = self.outputs.size(number, run, OutputStream::Stdout);
             let stderr = self.outputs.size(number, run, OutputStream::Stderr);

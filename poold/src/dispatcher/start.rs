@@ -100,10 +100,7 @@ impl Dispatcher {
     /// A job is final, durably.
     pub(super) fn has_finished(&mut self, job: &Unfinished) {
         let number = job.number;
-        if let Some((_, collector)) = self.collectors.remove(&number) {
-            collector.abort();
-        }
-        self.collected.remove(&number);
+        self.stop_collecting(number);
         if let Some(tail) = self.tails.remove(&number) {
             tail.moved();
         }
