@@ -38,6 +38,11 @@ pub(crate) fn open(path: &Path) -> Result<PathBuf, StateDirError> {
     let unusable = |source| StateDirError::Unusable { path: path.to_owned(), source };
     match fs::read_to_string(path.join(MARKER)) {
         Ok(text) if text == MARKER_TEXT => return path.canonicalize().map_err(unusable),
+        // Whoever began to write it was killed, or the power failed.
+        Ok(text) if MARKER_TEXT.starts_with(&text) => {
+            fs::write(path.join(MARKER), MARKER_TEXT).map_err(unusable)?;
+            return path.canonicalize().map_err(unusable);
+        }
         Ok(_) => return Err(StateDirError::OtherFormat { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(unusable(error)),
@@ -100,6 +105,9 @@ mod tests {
         fs::write(others.join("thesis.tex"), "").unwrap();
         assert!(matches!(open(&others), Err(StateDirError::NotOurs { .. })));
         assert_eq!(fs::read_dir(&others).unwrap().count(), 1, "nothing was changed");
+        fs::write(new.join(MARKER), &MARKER_TEXT[..7]).unwrap();
+        open(&new).unwrap();
+        assert_eq!(fs::read_to_string(new.join(MARKER)).unwrap(), MARKER_TEXT, "it was cut off by a kill");
         fs::write(new.join(MARKER), "Format 9").unwrap();
         assert!(matches!(open(&new), Err(StateDirError::OtherFormat { .. })));
         assert!(matches!(open(&others.join("thesis.tex")), Err(StateDirError::Unusable { .. })));
