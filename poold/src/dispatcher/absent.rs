@@ -69,7 +69,7 @@ pub(super) fn judge(pool: &impl Sight, absent: Vec<Absent>, settled: Time) -> Ve
         }
         let worker = job.worker.as_ref().and_then(|id| workers.get(id));
         let setback = match (job.refused, worker.map(|worker| worker.phase)) {
-            (Some(reason), _) => Setback::NotStarted { reason },
+            (Some(reason), _) => Setback::NotTaken { reason },
             // p52: a worker is ready only once its runs are known.
             (None, Some(Some(Phase::Idle | Phase::Running))) if job.locked => {
                 Setback::NotStarted { reason: "the worker does not know of it".to_owned() }

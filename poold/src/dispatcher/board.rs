@@ -39,10 +39,12 @@ pub(crate) struct Unfinished {
     fits_on_demand: bool,
     attempts: Option<u32>,
     rerun_if_unknown: bool,
-    /// Not to be planned for now: its worker has just refused it.
+    /// Not to be planned for now: it has just been refused.
     deferred: bool,
-    /// In a row, since this process started.
-    pub(crate) refusals: u32,
+    /// By its workers, in a row, since this process started.
+    refusals: u32,
+    /// How often in a row it was deferred, since this process started.
+    pub(crate) deferrals: u32,
 }
 
 impl Unfinished {
@@ -74,6 +76,8 @@ impl Unfinished {
 /// Why a run is over without an end of its job.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Setback {
+    /// The pool did not take it, so no worker was asked.
+    NotTaken { reason: String },
     /// The worker never started it.
     NotStarted { reason: String },
     /// The worker had it, and does not know it any longer.
@@ -82,6 +86,13 @@ pub(crate) enum Setback {
     WorkerGone,
     /// It ended, and nobody can tell how.
     EndUnknown,
+}
+
+impl Setback {
+    /// It uses no attempt, and the job is not planned for again at once.
+    pub(crate) fn is_before_the_start(&self) -> bool {
+        matches!(self, Self::NotTaken { .. } | Self::NotStarted { .. })
+    }
 }
 
 /// All jobs that are not final.
@@ -223,7 +234,7 @@ impl Board {
     /// Its worker has confirmed it.
     pub(crate) fn started(&mut self, now: Moment, number: u64) {
         self.update(number, now, |job| {
-            job.refusals = 0;
+            (job.refusals, job.deferrals) = (0, 0);
             job.record.state = JobState::Running;
             job.record.started = Some(now);
             Some("its worker has started it".to_owned())
@@ -266,10 +277,17 @@ impl Board {
         let counts_as_preempted = *setback == Setback::WorkerGone
             && preemptible
             && job.record.preemptions < self.limits.max_preemptions;
-        let not_started = matches!(setback, Setback::NotStarted { .. });
+        let before_the_start = setback.is_before_the_start();
         let allowed = job.attempts.unwrap_or(self.limits.max_attempts);
-        let refusals = if not_started { job.refusals + 1 } else { 0 };
+        // What the pool does not take may have to wait for long: for the end of a run that no worker should have.
+        let refusals = match setback {
+            Setback::NotTaken { .. } => job.refusals,
+            Setback::NotStarted { .. } => job.refusals + 1,
+            Setback::Denied | Setback::WorkerGone | Setback::EndUnknown => 0,
+        };
+        let deferrals = if before_the_start { job.deferrals.saturating_add(1) } else { 0 };
         let why = match setback {
+            Setback::NotTaken { reason } => format!("it was not given to its worker: {reason}"),
             Setback::NotStarted { reason } => format!("its worker did not start it: {reason}"),
             Setback::Denied => "its worker does not know it any longer".to_owned(),
             Setback::WorkerGone if counts_as_preempted => "its preemptible worker is gone".to_owned(),
@@ -280,18 +298,18 @@ impl Board {
             Some(reason.clone())
         } else if *setback == Setback::EndUnknown && !job.rerun_if_unknown {
             Some(why.clone())
-        } else if not_started && refusals >= self.limits.max_refusals {
+        } else if matches!(setback, Setback::NotStarted { .. }) && refusals >= self.limits.max_refusals {
             Some(format!("given up after {refusals} refusals in a row: {why}"))
-        } else if !not_started && !counts_as_preempted && job.record.attempts >= allowed {
+        } else if !before_the_start && !counts_as_preempted && job.record.attempts >= allowed {
             Some(format!("given up after {} of {allowed} attempts: {why}", job.record.attempts))
         } else {
             None
         };
         self.update(number, now, |job| {
-            job.refusals = refusals;
-            job.deferred = not_started;
+            (job.refusals, job.deferrals) = (refusals, deferrals);
+            job.deferred = before_the_start;
             let job = &mut job.record;
-            if not_started || counts_as_preempted {
+            if before_the_start || counts_as_preempted {
                 job.attempts = job.attempts.saturating_sub(1);
             }
             job.preemptions += u32::from(counts_as_preempted);
@@ -442,5 +460,6 @@ fn entry(
         rerun_if_unknown: request.rerun_if_unknown,
         deferred: false,
         refusals: 0,
+        deferrals: 0,
     }
 }

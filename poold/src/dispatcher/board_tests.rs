@@ -40,7 +40,7 @@ fn board_with(request: JobRequest) -> (Board, u64) {
 /// Gives it to a worker that starts it, then something happens. The state and the reason, if it is final.
 fn run_and(board: &mut Board, number: u64, preemptible: bool, setback: &Setback) -> Option<String> {
     board.lock(NOW, number, worker(preemptible));
-    if !matches!(setback, Setback::NotStarted { .. }) {
+    if !setback.is_before_the_start() {
         board.started(NOW, number);
     }
     board.set_back(NOW, number, setback);
@@ -96,6 +96,17 @@ fn a_job_that_every_worker_refuses_is_given_up() {
     }
     let end = run_and(&mut board, number, false, &refused).unwrap();
     assert!(end.contains("disk full"), "{end}");
+}
+
+#[test]
+fn a_job_that_the_pool_does_not_take_is_not_given_up() {
+    let (mut board, number) = board_with(request());
+    let not_taken = Setback::NotTaken { reason: "an earlier run has not ended yet".into() };
+    for _ in 0..2 * LIMITS.max_refusals {
+        assert_eq!(run_and(&mut board, number, false, &not_taken), None);
+    }
+    let job = board.get(number).unwrap();
+    assert_eq!((job.record.attempts, job.deferrals), (0, 2 * LIMITS.max_refusals));
 }
 
 #[test]

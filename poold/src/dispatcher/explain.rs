@@ -44,9 +44,9 @@ impl Dispatcher {
         }
         match self.plan.why(self.board.waiting(), &job.id) {
             Some(why) => Why { reason: why.kind(), text: why.to_string(), remedy: why.remedy() },
-            None if self.board.get(job.number).is_some_and(|job| job.refusals > 0) => Why {
+            None if self.board.get(job.number).is_some_and(|job| job.deferrals > 0) => Why {
                 reason: "refused",
-                text: "the worker that it was given to did not start it: it is tried again soon".to_owned(),
+                text: "it could not be started on its worker: it is tried again soon".to_owned(),
                 remedy: None,
             },
             None => Why {

@@ -12,7 +12,7 @@ use pool_core::{JobEnd, JobId, JobStatus, Outcome, OutputStream, RunEnd, RunId, 
 use std::collections::BTreeMap;
 use tokio::{task::JoinError, time::Instant};
 
-/// First pause before a job is planned for again that its worker refused; doubles.
+/// First pause before a job is planned for again that was refused; doubles.
 const FIRST_DEFERRAL: std::time::Duration = std::time::Duration::from_millis(250);
 const LONGEST_DEFERRAL: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -180,9 +180,9 @@ impl Dispatcher {
 
     fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
         let Some(job) = self.board.get(number) else { return };
-        let (run, refusals) = (job.run(), job.refusals);
+        let (run, deferrals) = (job.run(), job.deferrals);
         self.stop_collecting(number);
-        if !matches!(setback, Setback::NotStarted { .. }) {
+        if !setback.is_before_the_start() {
             let stdout = self.outputs.size(number, run, OutputStream::Stdout);
             let stderr = self.outputs.size(number, run, OutputStream::Stderr);
             self.board.note(now, number, |record| {
@@ -191,8 +191,8 @@ impl Dispatcher {
             });
         }
         self.board.set_back(now, number, setback);
-        if matches!(setback, Setback::NotStarted { .. }) {
-            let pause = FIRST_DEFERRAL.saturating_mul(1 << refusals.min(10)).min(LONGEST_DEFERRAL);
+        if setback.is_before_the_start() {
+            let pause = FIRST_DEFERRAL.saturating_mul(1 << deferrals.min(10)).min(LONGEST_DEFERRAL);
             self.deferred.insert((Instant::now() + pause, number), ());
         }
         if let Some(tail) = self.tails.get(&number) {
