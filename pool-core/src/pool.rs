@@ -459,6 +459,12 @@ impl Pool {
         self.shell.look(PoolState::superseded)
     }
 
+    /// Whether it does nothing any more: [`stop`](Self::stop) was called, or its loop has panicked. Its subscribers are
+    /// woken once.
+    pub fn is_stopped(&self) -> bool {
+        self.shell.is_stopped()
+    }
+
     /// What a scheduler's [plan](pool_state::plan()) is made from.
     pub fn view(&self) -> PoolView {
         self.shell.look(|state| state.pool_view(self.shell.now()))
