@@ -61,9 +61,7 @@ impl StoreError {
     /// it is given up here, so it is asked again.
     fn is_final(&self, refusals: u32) -> bool {
         match self {
-            Self::Read(
-                ReadError::Gone | ReadError::Stopped | ReadError::Refused(RequestError::UnknownRun),
-            ) => true,
+            Self::Read(ReadError::Gone | ReadError::Refused(RequestError::UnknownRun)) => true,
             Self::Read(_) | Self::Write(_) => refusals >= MAX_REFUSALS,
         }
     }
@@ -71,7 +69,7 @@ impl StoreError {
 
 impl Collect {
     /// Fetches until all is stored and durable, or the worker is gone. A full disk, or a worker that cannot be reached,
-    /// is waited for.
+    /// is waited for. Never ends once the pool has stopped.
     ///
     /// # Cancel safety
     /// May be dropped at any time: what is stored stays, and another one begins anew.
@@ -108,6 +106,8 @@ impl Collect {
             let before = writer.as_ref().map_or(0, OutputWriter::written);
             let error = match self.fetch(stream, &mut writer).await {
                 Ok(size) => return Some(size),
+                // Nothing is to be learnt from that: the next process begins anew.
+                Err(StoreError::Read(ReadError::Stopped)) => std::future::pending().await,
                 Err(error) => error,
             };
             if writer.as_ref().map_or(0, OutputWriter::written) > before {

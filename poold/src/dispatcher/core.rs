@@ -14,10 +14,10 @@ use crate::{
     job::{Moment, QueueTag},
     queue::{Queue, QueueError},
 };
-use pool_core::{InstanceId, JobId, Notice, Plan, Pool};
+use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId};
 use prometheus::{IntGaugeVec, Opts, Registry};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::Future,
     time::Duration,
 };
@@ -46,6 +46,10 @@ pub(crate) enum DispatchError {
          Let only one program use an instance set"
     )]
     Superseded { epoch: u64 },
+    #[error(
+        "the pool has stopped by itself: this is a fault of the program. Start it again, nothing is lost"
+    )]
+    PoolStopped,
 }
 
 /// What is done once the pass is durable.
@@ -78,9 +82,11 @@ pub(crate) struct Dispatcher {
     /// Which run of a job is being collected.
     pub(super) collectors: HashMap<u64, (u32, AbortHandle)>,
     pub(super) collected: HashMap<u64, Collected>,
-    /// Jobs that the pool did not take in the last pass, and why.
+    /// Jobs that the pool did not take in the last pass, and why; kept until that is committed.
     pub(super) refused: BTreeMap<u64, String>,
-    /// Jobs that their workers refused: when each may be planned for again.
+    /// Runs that are being ended because no job of the queue has them: each is told of once.
+    pub(super) strangers: BTreeSet<RunId>,
+    /// Jobs that were refused: when each may be planned for again.
     pub(super) deferred: BTreeMap<(Instant, u64), ()>,
     pub(super) prune_at: Instant,
     pub(super) started_at: Moment,
@@ -130,6 +136,7 @@ impl Dispatcher {
             collectors: HashMap::new(),
             collected: HashMap::new(),
             refused: BTreeMap::new(),
+            strangers: BTreeSet::new(),
             deferred: BTreeMap::new(),
             prune_at: Instant::now(),
             started_at: Moment::now(),
@@ -143,7 +150,8 @@ impl Dispatcher {
     /// Works until `stop` ends. Jobs and instances go on then, and the next dispatcher takes them up.
     ///
     /// # Errors
-    /// [`DispatchError::Superseded`] when another program has taken the instances over.
+    /// [`DispatchError::Superseded`] when another program has taken the instances over, [`DispatchError::PoolStopped`]
+    /// when the pool is of no use any longer.
     pub(crate) async fn run(
         mut self,
         mut asked: mpsc::Receiver<Asked>,
@@ -155,6 +163,9 @@ impl Dispatcher {
         loop {
             if let Some(epoch) = self.pool.superseded() {
                 return Err(DispatchError::Superseded { epoch });
+            }
+            if self.pool.is_stopped() {
+                return Err(DispatchError::PoolStopped);
             }
             let began = Instant::now();
             let needed = self.answer(&mut questions);
@@ -171,9 +182,9 @@ impl Dispatcher {
                     () = sleep(took) => {}
                 }
             }
+            // Not biased: questions that never end must not keep it from looking at the pool.
             // Cancel safety: receives, joins and timers lose nothing when dropped; `stop` is kept.
             tokio::select! {
-                biased;
                 () = &mut stop => return Ok(()),
                 count = asked.recv_many(&mut questions, QUESTIONS_A_PASS) => {
                     if count == 0 {
@@ -215,6 +226,7 @@ impl Dispatcher {
             }
         };
         self.retry_at = None;
+        self.refused.clear();
         for job in finished {
             self.has_finished(&job);
         }

@@ -29,13 +29,13 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, sleep},
 };
 
-/// A cloud that never has an instance.
-struct NoInstances;
+/// A cloud that never has an instance, and says so once this is closed.
+struct NoInstances(Arc<Semaphore>);
 
 #[async_trait]
 impl InstanceSet for NoInstances {
@@ -44,6 +44,7 @@ impl InstanceSet for NoInstances {
     }
 
     async fn instances(&self, _: &Tags) -> Result<Vec<Arc<dyn Instance>>, BoxCloudError> {
+        assert!(self.0.acquire().await.is_err(), "there are no permits");
         Ok(Vec::new())
     }
 
@@ -69,7 +70,9 @@ impl InstanceSet for NoInstances {
     async fn stop(&self) {}
 }
 
-impl Connector for NoInstances {
+struct NoConnector;
+
+impl Connector for NoConnector {
     fn public_key(&self) -> PublicKey {
         PublicKey("ssh-ed25519 AAAA".into())
     }
@@ -140,6 +143,8 @@ struct Running {
     dir: TempDir,
     pool: Pool,
     disk: Disk,
+    /// Closed when the cloud may answer.
+    unlisted: Arc<Semaphore>,
     asked: mpsc::Sender<Asked>,
     ended: JoinHandle<Result<(), DispatchError>>,
 }
@@ -147,6 +152,13 @@ struct Running {
 impl Running {
     /// A dispatcher whose queue holds these jobs, counted from 1.
     fn with(records: Vec<Record>) -> Self {
+        let running = Self::before_the_first_list(records);
+        running.unlisted.close();
+        running
+    }
+
+    fn before_the_first_list(records: Vec<Record>) -> Self {
+        let unlisted = Arc::new(Semaphore::new(0));
         let dir = tempfile::tempdir().unwrap();
         let instance_type: InstanceType = serde_json::from_value(serde_json::json!({
             "name": "small", "provider_type": "small", "vcpus": 2, "memory": "2 GiB", "price": 0.01,
@@ -163,7 +175,7 @@ impl Running {
         queue.commit(&changes).unwrap();
 
         let config = PoolConfig::new("test".parse().unwrap(), vec![instance_type.clone()]);
-        let pool = Pool::builder(config, Arc::new(NoInstances), NoInstances)
+        let pool = Pool::builder(config, Arc::new(NoInstances(unlisted.clone())), NoConnector)
             .runner(RunnerSource::Installed("/bin/none".to_owned()))
             .start()
             .unwrap();
@@ -186,7 +198,7 @@ impl Running {
         let dispatcher = Dispatcher::new(pool.clone(), queue, outputs, settings, &Registry::new()).unwrap();
         let (asked, questions) = mpsc::channel(8);
         let ended = tokio::spawn(dispatcher.run(questions, std::future::pending()));
-        Self { dir, pool, disk, asked, ended }
+        Self { dir, pool, disk, unlisted, asked, ended }
     }
 
     async fn job(&self, number: u64) -> JobDetail {
@@ -249,5 +261,41 @@ async fn old_outputs_are_deleted_while_the_disk_is_full() {
     let (answer, answered) = oneshot::channel();
     running.asked.send(Asked::Job { key: JobKey::Number(2), answer }).await.unwrap();
     assert!(answered.await.unwrap().is_err(), "what was deleted half-way is found again");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn it_ends_when_the_pool_has_stopped_by_itself() {
+    let running = Running::with(vec![locked()]);
+    running.pool.stop().await;
+    let ended = running.ended.await.unwrap();
+    assert!(matches!(ended, Err(DispatchError::PoolStopped)), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_that_never_end_do_not_keep_it_from_looking_at_the_pool() {
+    let mut records = vec![Record::new(100); 300];
+    records[0] = locked();
+    let running = Running::before_the_first_list(records);
+    let stop = Arc::new(AtomicBool::new(false));
+    let asking: Vec<_> = (0..2)
+        .map(|_| {
+            let (asked, stop) = (running.asked.clone(), stop.clone());
+            std::thread::spawn(move || {
+                while !stop.load(SeqCst) {
+                    let filter = JobFilter { limit: 300, ..JobFilter::default() };
+                    asked.blocking_send(Asked::Jobs { filter, answer: oneshot::channel().0 }).unwrap();
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(200)).await;
+    running.unlisted.close();
+    let begun = Instant::now();
+    while running.job(1).await.job.state == JobState::Locked {
+        assert!(begun.elapsed() < Duration::from_secs(10), "its worker is gone, and nobody has looked");
+    }
+    stop.store(true, SeqCst);
+    asking.into_iter().for_each(|thread| thread.join().unwrap());
     running.end().await;
 }

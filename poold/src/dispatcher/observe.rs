@@ -23,6 +23,7 @@ impl Dispatcher {
         for (id, status) in &known {
             self.take_in(now, id, status);
         }
+        self.strangers.retain(|run| known.contains_key(&run.job));
         self.judge_absent(now, &known);
         let ending =
             self.board.ending().map(|job| (job.id.clone(), job.record.cancel.clone().unwrap_or_default()));
@@ -69,7 +70,9 @@ impl Dispatcher {
             JobStatus::Ended { .. } => self.after.forget.push(id.clone()),
             JobStatus::Preparing { instance, .. } | JobStatus::Running { instance, .. } => {
                 let reason = if queued_again { "it was queued again" } else { "it is not in the queue" };
-                tracing::warn!(%run, %instance, reason, "ending a run that should not be");
+                if self.strangers.insert(run.clone()) {
+                    tracing::warn!(%run, %instance, reason, "ending a run that should not be");
+                }
                 self.after.kill.push((id.clone(), reason.to_owned()));
             }
         }
@@ -165,12 +168,11 @@ impl Dispatcher {
     /// Jobs that have a worker by the queue, and none by the pool. They were given to it by an earlier process, or the
     /// pool has just refused them.
     fn judge_absent(&mut self, now: Moment, known: &BTreeMap<JobId, JobStatus>) {
-        let refused = std::mem::take(&mut self.refused);
         let absent: Vec<Absent> = self
             .board
             .active()
             .filter(|job| !known.contains_key(&job.id))
-            .map(|job| Absent::new(job, refused.get(&job.number)))
+            .map(|job| Absent::new(job, self.refused.get(&job.number)))
             .collect();
         let settled = Time::ZERO + self.settings.list_settle_time;
         for (number, setback) in absent::judge(&self.pool, absent, settled) {
