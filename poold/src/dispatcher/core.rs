@@ -4,6 +4,7 @@ use super::{
     asked::{Asked, Reply},
     board::Board,
     collect::Collected,
+    metrics::Metrics,
     outputs::OutputStore,
     settings::DispatchSettings,
     start::Start,
@@ -15,7 +16,7 @@ use crate::{
     queue::{Queue, QueueError},
 };
 use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId};
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::Registry;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     future::Future,
@@ -96,7 +97,7 @@ pub(crate) struct Dispatcher {
     pub(super) call_problems: BTreeMap<String, String>,
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
-    job_counts: IntGaugeVec,
+    metrics: Metrics,
 }
 
 impl Dispatcher {
@@ -111,9 +112,7 @@ impl Dispatcher {
         settings: DispatchSettings,
         registry: &Registry,
     ) -> Result<Self, DispatchError> {
-        let job_counts =
-            IntGaugeVec::new(Opts::new("poold_jobs", "Jobs in the queue, by state."), &["state"])?;
-        registry.register(Box::new(job_counts.clone()))?;
+        let metrics = Metrics::new(registry)?;
         let mut board = Board::new(settings.limits, queue.next_number());
         for job in queue.unfinished()? {
             let on_demand = super::start::fits_on_demand(&settings.instance_types, &job.request);
@@ -143,7 +142,7 @@ impl Dispatcher {
             commit_problem: None,
             call_problems: BTreeMap::new(),
             retry_at: None,
-            job_counts,
+            metrics,
         })
     }
 
@@ -173,6 +172,9 @@ impl Dispatcher {
                 self.pass();
             }
             let took = began.elapsed();
+            if needed {
+                self.metrics.passes.observe(took.as_secs_f64());
+            }
             let wake = self.next_wake();
             // A large pool changes all the time: half of the time is enough to follow it.
             if took > SHORT_PASS {
@@ -213,7 +215,10 @@ impl Dispatcher {
         let finished = if self.board.changes().is_empty() {
             Vec::new()
         } else {
-            match self.queue.commit(self.board.changes()) {
+            let committing = self.metrics.commits.start_timer();
+            let committed = self.queue.commit(self.board.changes());
+            committing.observe_duration();
+            match committed {
                 Ok(()) => {
                     self.commit_problem = None;
                     self.board.committed()
@@ -263,12 +268,7 @@ impl Dispatcher {
     /// Brings the numbers of jobs by state up to date.
     pub(super) fn update_gauges(&self) {
         if let Ok(counts) = self.queue.counts() {
-            for state in crate::job::JobState::ALL {
-                let count = counts.get(&state).copied().unwrap_or(0);
-                self.job_counts
-                    .with_label_values(&[state.as_str()])
-                    .set(i64::try_from(count).unwrap_or(i64::MAX));
-            }
+            self.metrics.set_jobs(&counts);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use pool_core::{FieldProblem, IdleBehavior, InstanceId, Pool, fits};
+use pool_core::{FieldProblem, IdleBehavior, InstanceId, InstanceRefusal, Pool, fits};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -97,6 +97,14 @@ fn invalid(message: impl Into<String>) -> ServiceError {
 
 fn no_instance(id: &InstanceId) -> ServiceError {
     ServiceError::new(ErrorCode::NotFound, format!("there is no instance {id}"))
+}
+
+fn refused(refusal: &InstanceRefusal) -> ServiceError {
+    let code = match refusal {
+        InstanceRefusal::Unknown(_) => ErrorCode::NotFound,
+        _ => ErrorCode::Conflict,
+    };
+    ServiceError::new(code, refusal.to_string())
 }
 
 fn filter(query: JobQuery) -> Result<JobFilter, ServiceError> {
@@ -222,12 +230,12 @@ impl Service for Handle {
             InstanceAction::Run => IdleBehavior::Run,
             InstanceAction::Kill { reason } => {
                 let before = self.instance(&id).ok_or_else(|| no_instance(&id))?;
-                self.pool.kill_instance(&id, &reason).map_err(|_| no_instance(&id))?;
+                self.pool.kill_instance(&id, &reason).map_err(|refusal| refused(&refusal))?;
                 // It may be gone by now.
                 return Ok(self.instance(&id).unwrap_or(before));
             }
         };
-        let saved = self.pool.set_idle_behavior(&id, behavior).map_err(|_| no_instance(&id))?;
+        let saved = self.pool.set_idle_behavior(&id, behavior).map_err(|refusal| refused(&refusal))?;
         match timeout(SAVE_LIMIT, saved.saved()).await {
             Ok(true) => self.instance(&id).ok_or_else(|| no_instance(&id)),
             Ok(false) => Err(no_instance(&id)),

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 pub(super) fn instance_row(view: InstanceView, now: Time) -> InstanceRow {
     let worker_state = state(&view);
     let idle = worker_state == "idle";
-    let reason = view.shutdown.as_ref().map(ToString::to_string).or(view.broken);
+    let taken =
+        view.taken_by.map(|epoch| format!("taken over by another program (epoch {epoch}): left alone"));
+    let reason = view.shutdown.as_ref().map(ToString::to_string).or(view.broken).or(taken);
     InstanceRow {
         id: view.id,
         instance_type: view.instance_type,
