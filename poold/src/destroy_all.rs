@@ -1,8 +1,12 @@
 //! `poold destroy-all`: empties the instance set.
 
 use crate::{config, program_config::InputError, state_dir};
-use pool_core::{BoxCloudError, DriverContext, Instance, InstanceSet, InstanceSetLock, Tags, driver};
+use pool_core::{
+    BoxCloudError, DriverContext, Instance, InstanceId, InstanceSet, InstanceSetId, InstanceSetLock, Tags,
+    driver,
+};
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, IsTerminal as _, Write as _},
     path::PathBuf,
     sync::Arc,
@@ -46,7 +50,7 @@ pub(crate) enum DestroyError {
     Left { left: usize },
 }
 
-/// Destroys every instance of the set, after a question, and waits until all are gone.
+/// Destroys every instance of the set, after a question, and waits until all are gone. Returns how many there were.
 ///
 /// # Errors
 /// [`DestroyError`].
@@ -61,23 +65,26 @@ pub(crate) async fn run(options: &DestroyOptions) -> Result<usize, DestroyError>
     let cloud =
         chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
     let ours = config.pool.instance_tags();
-    let instances = list(&*cloud, &ours).await?;
-    if instances.is_empty() {
-        cloud.stop().await;
-        return Ok(0);
-    }
-    if !options.yes {
-        ask(&instances, set.as_str())?;
-    }
-    let destroyed = instances.len();
-    let result = destroy(&*cloud, &ours, instances, options.json).await;
+    // The lock is ours: from here on nobody makes new ones.
+    let settled = Instant::now() + cloud.capabilities().list_settle_time;
+    let emptying = Emptying { cloud: &*cloud, ours: &ours, quiet: options.json, settled };
+    let result = emptying.ask_and_destroy(&set, options.yes).await;
     cloud.stop().await;
-    result.map(|()| destroyed)
+    result
 }
 
-async fn list(cloud: &dyn InstanceSet, ours: &Tags) -> Result<Vec<Arc<dyn Instance>>, DestroyError> {
-    let listed = timeout(CALL_LIMIT, cloud.instances(ours)).await.map_err(|_| DestroyError::NoAnswer)?;
-    listed.map_err(DestroyError::List)
+/// An instance set that is being emptied.
+struct Emptying<'a> {
+    cloud: &'a dyn InstanceSet,
+    ours: &'a Tags,
+    quiet: bool,
+    /// A list that begins from then on shows every instance: one that was made just before may be missing till then.
+    settled: Instant,
+}
+
+struct Listed {
+    instances: Vec<Arc<dyn Instance>>,
+    began: Instant,
 }
 
 fn ask(instances: &[Arc<dyn Instance>], set: &str) -> Result<(), DestroyError> {
@@ -102,41 +109,105 @@ fn ask(instances: &[Arc<dyn Instance>], set: &str) -> Result<(), DestroyError> {
     }
 }
 
-async fn destroy(
-    cloud: &dyn InstanceSet,
-    ours: &Tags,
-    mut instances: Vec<Arc<dyn Instance>>,
-    quiet: bool,
-) -> Result<(), DestroyError> {
-    let began = Instant::now();
-    let mut asked: std::collections::BTreeMap<_, Instant> = std::collections::BTreeMap::new();
-    while !instances.is_empty() {
-        if began.elapsed() > TIME_LIMIT {
-            return Err(DestroyError::Left { left: instances.len() });
+impl Emptying<'_> {
+    /// How many were destroyed.
+    async fn ask_and_destroy(&self, set: &InstanceSetId, yes: bool) -> Result<usize, DestroyError> {
+        let mut listed = self.list().await?;
+        if listed.instances.is_empty() && listed.began < self.settled {
+            self.until_settled().await;
+            listed = self.list().await?;
         }
-        for instance in &instances {
-            let id = instance.id().clone();
-            if asked.get(&id).is_some_and(|at| at.elapsed() < DESTROY_AGAIN) {
-                continue;
-            }
-            match timeout(CALL_LIMIT, instance.destroy()).await {
-                Ok(Ok(())) => {
-                    if !quiet {
-                        eprintln!("destroyed {id}");
-                    }
-                }
-                Ok(Err(error)) => eprintln!("poold: {id} cannot be destroyed yet: {error}"),
-                Err(_) => eprintln!("poold: {id}: the cloud does not answer"),
-            }
-            asked.insert(id, Instant::now());
+        if !listed.instances.is_empty() && !yes {
+            ask(&listed.instances, set.as_str())?;
         }
-        // Gone is only what a list no longer has.
-        sleep(LIST_EVERY).await;
-        match list(cloud, ours).await {
-            Ok(listed) => instances = listed,
-            Err(error @ DestroyError::NoAnswer) => return Err(error),
-            Err(error) => eprintln!("poold: {error}: trying again"),
-        }
+        self.destroy(listed).await
     }
-    Ok(())
+
+    async fn list(&self) -> Result<Listed, DestroyError> {
+        let began = Instant::now();
+        let listed = timeout(CALL_LIMIT, self.cloud.instances(self.ours)).await;
+        let instances = listed.map_err(|_| DestroyError::NoAnswer)?.map_err(DestroyError::List)?;
+        Ok(Listed { instances, began })
+    }
+
+    async fn until_settled(&self) {
+        let left = self.settled.saturating_duration_since(Instant::now());
+        if !self.quiet && left > LIST_EVERY {
+            let seconds = left.as_secs();
+            eprintln!(
+                "no instance is listed; one made just now may not be yet: looking again in {seconds} s"
+            );
+        }
+        sleep(left).await;
+    }
+
+    async fn destroy(&self, mut listed: Listed) -> Result<usize, DestroyError> {
+        let began = Instant::now();
+        let mut asked: BTreeMap<InstanceId, Instant> = BTreeMap::new();
+        // Gone is only what a list no longer has.
+        while !listed.instances.is_empty() || listed.began < self.settled {
+            if began.elapsed() > TIME_LIMIT {
+                return Err(DestroyError::Left { left: listed.instances.len() });
+            }
+            for instance in &listed.instances {
+                let id = instance.id();
+                if asked.get(id).is_some_and(|at| at.elapsed() < DESTROY_AGAIN) {
+                    continue;
+                }
+                match timeout(CALL_LIMIT, instance.destroy()).await {
+                    Ok(Ok(())) if self.quiet => {}
+                    Ok(Ok(())) => eprintln!("destroyed {id}"),
+                    Ok(Err(error)) => eprintln!("poold: {id} cannot be destroyed yet: {error}"),
+                    Err(_) => eprintln!("poold: {id}: the cloud does not answer"),
+                }
+                asked.insert(id.clone(), Instant::now());
+            }
+            if listed.instances.is_empty() {
+                self.until_settled().await;
+            }
+            sleep(LIST_EVERY).await;
+            match self.list().await {
+                Ok(now) => listed = now,
+                Err(error @ DestroyError::NoAnswer) => return Err(error),
+                Err(error) => eprintln!("poold: {error}: trying again"),
+            }
+        }
+        Ok(asked.len())
+    }
+}
+
+#[cfg(all(test, feature = "loopback", feature = "ssh"))]
+mod tests {
+    use super::*;
+    use pool_core::{CreateRequest, IdempotencyToken, InitCommand, InstanceType, Placement, PrivateKey};
+
+    #[tokio::test]
+    async fn an_instance_that_is_not_listed_yet_is_destroyed_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let late = serde_json::json!({ "list_settle_time": "2s", "faults": { "stale_list": "2s" } });
+        let set: InstanceSetId = "test".parse().unwrap();
+        let context = DriverContext { instance_set: set.clone(), state_dir: dir.path().to_owned() };
+        let cloud = driver("loopback").unwrap().open(late, context).await.unwrap();
+        let instance_type: InstanceType = serde_json::from_value(serde_json::json!({
+            "name": "small", "provider_type": "small", "vcpus": 2, "memory": "2 GiB", "price": 0.01,
+        }))
+        .unwrap();
+        let ours: Tags = [("set", "test")].into_iter().collect();
+        let request = CreateRequest {
+            instance_type: Arc::new(instance_type),
+            image: None,
+            placement: Placement::unnamed(),
+            tags: ours.clone(),
+            init_command: InitCommand::new(String::new()),
+            public_key: PrivateKey::generate().public_key(),
+            token: IdempotencyToken::from_bits(1),
+        };
+        cloud.create(request).await.unwrap();
+        assert!(cloud.instances(&ours).await.unwrap().is_empty(), "it is not listed yet");
+        let settled = Instant::now() + cloud.capabilities().list_settle_time;
+        let emptying = Emptying { cloud: &*cloud, ours: &ours, quiet: true, settled };
+        assert_eq!(emptying.ask_and_destroy(&set, true).await.unwrap(), 1);
+        assert!(cloud.instances(&ours).await.unwrap().is_empty());
+        cloud.stop().await;
+    }
 }
