@@ -1,0 +1,11 @@
+//! The trials.
+
+mod all;
+mod create;
+mod destroy;
+mod idempotency;
+mod list;
+mod refusals;
+mod tags;
+
+pub(crate) use all::all;
