@@ -9,6 +9,7 @@ use crate::{
     config::commands::ConfigCommand,
     demo::{self, DemoEnd, DemoOptions, RestartError},
     operate::{DestroyArguments, ServeArguments},
+    say::say,
 };
 use clap::{Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -142,7 +143,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => run_demo(arguments),
         Command::Config(command) => command.run(),
         Command::Runner { .. } => {
-            eprintln!("poold: `runner` must be the first argument");
+            say("poold: `runner` must be the first argument");
             ExitCode::from(BAD_INPUT)
         }
     }
@@ -154,10 +155,10 @@ fn run_demo(arguments: DemoArguments) -> ExitCode {
         return ExitCode::from(OK);
     }
     let Ok(filter) = EnvFilter::builder().parse(&arguments.log) else {
-        eprintln!(
+        say(format!(
             "poold: --log {:?} is not a filter: use one like `info` or `pool_core=debug`",
             arguments.log
-        );
+        ));
         return ExitCode::from(BAD_INPUT);
     };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -186,10 +187,10 @@ fn demo_code(end: DemoEnd) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn Error) -> ExitCode {
-    eprintln!("poold: {error}");
+    say(format!("poold: {error}"));
     let mut source = error.source();
     while let Some(error) = source {
-        eprintln!("  because: {error}");
+        say(format!("  because: {error}"));
         source = error.source();
     }
     ExitCode::from(code)

@@ -1,6 +1,6 @@
 //! `poold destroy-all`: empties the instance set.
 
-use crate::{config, program_config::InputError, state_dir};
+use crate::{config, program_config::InputError, say::say, state_dir};
 use pool_core::{
     BoxCloudError, DriverContext, Instance, InstanceId, InstanceSet, InstanceSetId, InstanceSetLock, Tags,
     driver,
@@ -66,7 +66,7 @@ pub(crate) async fn run(options: &DestroyOptions) -> Result<usize, DestroyError>
         chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
     let ours = config.pool.instance_tags();
     // The lock is ours: from here on nobody makes new ones.
-    let settled = Instant::now() + cloud.capabilities().list_settle_time;
+    let settled = Instant::now() + cloud.capabilities().list_settle_time.min(TIME_LIMIT);
     let emptying = Emptying { cloud: &*cloud, ours: &ours, quiet: options.json, settled };
     let result = emptying.ask_and_destroy(&set, options.yes).await;
     cloud.stop().await;
@@ -92,14 +92,17 @@ fn ask(instances: &[Arc<dyn Instance>], set: &str) -> Result<(), DestroyError> {
         return Err(DestroyError::CannotAsk);
     }
     for instance in instances {
-        eprintln!("  {}  {}", instance.id(), instance.provider_type());
+        say(format!("  {}  {}", instance.id(), instance.provider_type()));
     }
-    eprint!(
-        "Destroy these {} instances of instance set {set}, with all that runs on them? [y/N] ",
-        instances.len()
+    let count = instances.len();
+    let mut stderr = std::io::stderr();
+    let asked = write!(
+        stderr,
+        "Destroy these {count} instances of instance set {set}, with all that runs on them? [y/N] "
     );
-    // A prompt that cannot be written is answered with no.
-    drop(std::io::stderr().flush());
+    if asked.and_then(|()| stderr.flush()).is_err() {
+        return Err(DestroyError::Declined);
+    }
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
@@ -134,9 +137,9 @@ impl Emptying<'_> {
         let left = self.settled.saturating_duration_since(Instant::now());
         if !self.quiet && left > LIST_EVERY {
             let seconds = left.as_secs();
-            eprintln!(
+            say(format!(
                 "no instance is listed; one made just now may not be yet: looking again in {seconds} s"
-            );
+            ));
         }
         sleep(left).await;
     }
@@ -156,9 +159,9 @@ impl Emptying<'_> {
                 }
                 match timeout(CALL_LIMIT, instance.destroy()).await {
                     Ok(Ok(())) if self.quiet => {}
-                    Ok(Ok(())) => eprintln!("destroyed {id}"),
-                    Ok(Err(error)) => eprintln!("poold: {id} cannot be destroyed yet: {error}"),
-                    Err(_) => eprintln!("poold: {id}: the cloud does not answer"),
+                    Ok(Ok(())) => say(format!("destroyed {id}")),
+                    Ok(Err(error)) => say(format!("poold: {id} cannot be destroyed yet: {error}")),
+                    Err(_) => say(format!("poold: {id}: the cloud does not answer")),
                 }
                 asked.insert(id.clone(), Instant::now());
             }
@@ -169,7 +172,7 @@ impl Emptying<'_> {
             match self.list().await {
                 Ok(now) => listed = now,
                 Err(error @ DestroyError::NoAnswer) => return Err(error),
-                Err(error) => eprintln!("poold: {error}: trying again"),
+                Err(error) => say(format!("poold: {error}: trying again")),
             }
         }
         Ok(asked.len())

@@ -15,6 +15,7 @@ mod job;
 mod operate;
 mod program_config;
 mod queue;
+mod say;
 mod serve;
 mod state_dir;
 

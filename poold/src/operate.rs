@@ -2,11 +2,18 @@
 
 use crate::{
     destroy_all::{self, DestroyError, DestroyOptions},
+    say::say,
     serve::{self, ServeOptions},
     state_dir,
 };
 use clap::Args;
-use std::{error::Error, io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    fmt::Display,
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 const OK: u8 = 0;
@@ -76,18 +83,9 @@ impl DestroyArguments {
         };
         let options = DestroyOptions { config: common.config, state_dir, yes, json };
         match runtime.block_on(destroy_all::run(&options)) {
-            Ok(destroyed) if json => {
-                println!("{}", serde_json::json!({ "destroyed": destroyed }));
-                ExitCode::from(OK)
-            }
-            Ok(0) => {
-                println!("there was no instance");
-                ExitCode::from(OK)
-            }
-            Ok(destroyed) => {
-                println!("{destroyed} instances are destroyed");
-                ExitCode::from(OK)
-            }
+            Ok(destroyed) if json => print(&serde_json::json!({ "destroyed": destroyed })),
+            Ok(0) => print(&"there was no instance"),
+            Ok(destroyed) => print(&format!("{destroyed} instances are destroyed")),
             Err(error @ (DestroyError::Input(_) | DestroyError::CannotAsk)) => fail(BAD_INPUT, &error),
             Err(error) => fail(FAILED, &error),
         }
@@ -98,23 +96,25 @@ impl Common {
     /// Logging, a runtime and a state directory's path; or the exit code.
     fn prepare(&self, log_json: bool) -> Result<(tokio::runtime::Runtime, PathBuf), ExitCode> {
         let Ok(filter) = EnvFilter::builder().parse(&self.log) else {
-            eprintln!(
+            say(format!(
                 "poold: --log {:?} is not a filter: use one like `info` or `pool_core=debug`",
                 self.log
-            );
+            ));
             return Err(ExitCode::from(BAD_INPUT));
         };
         let logging = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(std::io::stderr().is_terminal())
+            // It would be told by a panic, in whatever has something to say.
+            .log_internal_errors(false);
         if log_json {
             logging.json().init();
         } else {
             logging.init();
         }
         let Some(state_dir) = self.state_dir.clone().or_else(state_dir::default_path) else {
-            eprintln!("poold: there is no home directory: say with --state-dir where state is to be kept");
+            say("poold: there is no home directory: say with --state-dir where state is to be kept");
             return Err(ExitCode::from(BAD_INPUT));
         };
         let runtime = tokio::runtime::Runtime::new().map_err(|error| fail(FAILED, &error))?;
@@ -122,11 +122,18 @@ impl Common {
     }
 }
 
+fn print(line: &dyn Display) -> ExitCode {
+    match writeln!(std::io::stdout(), "{line}") {
+        Ok(()) => ExitCode::from(OK),
+        Err(error) => fail(FAILED, &error),
+    }
+}
+
 fn fail(code: u8, error: &dyn Error) -> ExitCode {
-    eprintln!("poold: {error}");
+    say(format!("poold: {error}"));
     let mut source = error.source();
     while let Some(error) = source {
-        eprintln!("  because: {error}");
+        say(format!("  because: {error}"));
         source = error.source();
     }
     ExitCode::from(code)

@@ -8,6 +8,7 @@ use crate::{
     job::JobState,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
+    say::say,
     state_dir,
 };
 use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
@@ -111,11 +112,11 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let mut server = tokio::spawn(http::serve(service, listener, stopped(stopping.clone())));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
     tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
-    eprintln!(
+    say(format!(
         "poold: serving instance set {set} ({}) from {}; Ctrl-C stops it, jobs go on",
         chosen.name(),
         state_dir.display()
-    );
+    ));
 
     // Cancel safety: the tasks are kept, and signals lose nothing.
     let early = tokio::select! {
@@ -129,7 +130,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
             return error.map_err(ServeError::Http);
         }
     };
-    eprintln!("poold: stopping; jobs go on and are taken up at the next start");
+    say("poold: stopping; jobs go on and are taken up at the next start");
     stop.send_replace(true);
     let dispatched = match early {
         Some(ended) => ended,

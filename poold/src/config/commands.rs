@@ -6,7 +6,10 @@ use super::{
     load::{DEFAULT, Reading, of_this_process},
     section::better,
 };
-use crate::program_config::{DriverChoice, InputError};
+use crate::{
+    program_config::{DriverChoice, InputError},
+    say::say,
+};
 use pool_core::{
     Capabilities, ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId, driver,
 };
@@ -65,7 +68,7 @@ fn check(options: &CheckOptions) -> ExitCode {
     } else {
         match &result {
             Ok(config) => println!("configuration is fine: {}", summary(config)),
-            Err(error) => eprintln!("poold: {}", with_causes(error)),
+            Err(error) => say(format!("poold: {}", with_causes(error))),
         }
     }
     ExitCode::from(if result.is_ok() { FINE } else { BAD_INPUT })

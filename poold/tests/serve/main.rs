@@ -4,4 +4,5 @@
 
 mod commands;
 mod crash;
+mod review;
 mod support;
