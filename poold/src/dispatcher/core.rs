@@ -213,6 +213,7 @@ impl Dispatcher {
         self.end_deferrals();
         self.make_plan(now);
         let finished = if self.board.changes().is_empty() {
+            self.try_to_write_again();
             Vec::new()
         } else {
             let committing = self.metrics.commits.start_timer();
@@ -221,6 +222,7 @@ impl Dispatcher {
             match committed {
                 Ok(()) => {
                     self.commit_problem = None;
+                    self.retry_at = None;
                     self.board.committed()
                 }
                 Err(error) => {
@@ -230,7 +232,6 @@ impl Dispatcher {
                 }
             }
         };
-        self.retry_at = None;
         self.refused.clear();
         for job in finished {
             self.has_finished(&job);
@@ -240,6 +241,15 @@ impl Dispatcher {
             reply(Ok(&*self.queue));
         }
         self.prune_if_due(now);
+    }
+
+    /// Finds out whether what kept the last changes from being written is over. A pass that has none to write would not.
+    fn try_to_write_again(&mut self) {
+        if self.commit_problem.is_some() && self.retry_at.is_none_or(|at| at <= Instant::now()) {
+            let problem = self.queue.try_to_write().err();
+            self.retry_at = problem.is_some().then(|| Instant::now() + COMMIT_AGAIN);
+            self.commit_problem = problem.map(|error| ServiceError::from(&error).message);
+        }
     }
 
     /// Nothing of the pass has happened. What the pool has to say will be said again.

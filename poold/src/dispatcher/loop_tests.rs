@@ -116,6 +116,13 @@ impl Queue for QueueOnDisk {
         assert!(self.1.tried.fetch_add(1, SeqCst) < 10_000, "the loop is busy");
         Err(QueueError::DiskFull { path: "queue.sqlite".into() })
     }
+    fn try_to_write(&mut self) -> Result<(), QueueError> {
+        if !self.1.is_full.load(SeqCst) {
+            return self.0.try_to_write();
+        }
+        assert!(self.1.tried.fetch_add(1, SeqCst) < 10_000, "the loop is busy");
+        Err(QueueError::DiskFull { path: "queue.sqlite".into() })
+    }
     fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError> {
         self.0.submission(request_id)
     }

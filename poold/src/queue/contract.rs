@@ -31,6 +31,9 @@ pub(crate) trait Queue: Send {
     /// Makes changes durable, all or none.
     fn commit(&mut self, changes: &[Change]) -> Result<(), QueueError>;
 
+    /// Whether there is room for changes after some could not be made, found out by writing. What is stored stays as it is.
+    fn try_to_write(&mut self) -> Result<(), QueueError>;
+
     /// What was submitted under this request id: the numbers of its jobs, first and count. None if nothing was.
     fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError>;
 

@@ -87,7 +87,7 @@ fn is_no_room(error: &io::Error) -> bool {
 }
 
 /// Whether the file's disk takes no more, found out by trying: the number of the system's error is not to be had.
-fn no_room_beside(path: &Path) -> bool {
+pub(super) fn no_room_beside(path: &Path) -> bool {
     static A_FEW_PAGES: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let tried = tempfile::tempfile_in(directory).and_then(|mut file| {

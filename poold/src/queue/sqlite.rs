@@ -3,7 +3,7 @@
 use super::{
     Change, JobFilter, Queue, QueueError,
     commit::{self, Totals},
-    failure::Failure,
+    failure::{Failure, no_room_beside},
     file::{self, Lock},
     page,
     rows::{self, column, select_jobs, unsigned},
@@ -128,6 +128,17 @@ impl Queue for SqliteQueue {
         written.map_err(self.failed())?;
         self.totals = totals;
         Ok(())
+    }
+
+    fn try_to_write(&mut self) -> Result<(), QueueError> {
+        // Where a single page has room, the next job may have none.
+        if no_room_beside(&self.path) {
+            return Err(QueueError::DiskFull { path: self.path.clone() });
+        }
+        self.read(|on| {
+            on.execute("UPDATE meta SET value = value WHERE key = ?1", [meta::TAG])?;
+            Ok(())
+        })
     }
 
     fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError> {

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clients;
 mod commands;
 mod crash;
+mod disk;
+mod losses;
+mod placing;
+mod refused;
 mod review;
 mod support;

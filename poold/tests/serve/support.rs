@@ -45,6 +45,9 @@ price = 0.05
 /// A state directory with its configuration. Dropping it kills what it has started.
 pub(crate) struct Place {
     dir: TempDir,
+    state: PathBuf,
+    /// More variables for every command.
+    environment: Vec<(String, String)>,
     serving: Option<Child>,
 }
 
@@ -52,7 +55,20 @@ impl Place {
     pub(crate) fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("poold.toml"), config).unwrap();
-        Self { dir, serving: None }
+        let state = dir.path().join("state");
+        Self { dir, state, environment: Vec::new(), serving: None }
+    }
+
+    /// Keeps its state elsewhere.
+    pub(crate) fn with_state(mut self, state: &Path) -> Self {
+        state.clone_into(&mut self.state);
+        self
+    }
+
+    /// Every command gets one more variable.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// A place where `poold serve` runs.
@@ -67,7 +83,12 @@ impl Place {
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.state.clone()
+    }
+
+    /// Another configuration from the next start on.
+    pub(crate) fn configure(&self, config: &str) {
+        fs::write(self.config(), config).unwrap();
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -82,7 +103,7 @@ impl Place {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poold"));
         command.args(arguments).env("POOLD_STATE_DIR", self.state()).env_remove("POOLD_LOG");
-        command.env_remove("POOLD_CONFIG").stdin(Stdio::null());
+        command.env_remove("POOLD_CONFIG").envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command
     }
 
@@ -168,6 +189,25 @@ impl Place {
         }
     }
 
+    /// Submits a job; its id.
+    #[track_caller]
+    pub(crate) fn submit(&self, options: &[&str], command: &[&str]) -> String {
+        self.says(&[&["submit"], options, &["--"], command].concat()).trim().to_owned()
+    }
+
+    /// All about one job.
+    #[track_caller]
+    pub(crate) fn job(&self, id: &str) -> Value {
+        self.json(&["job", id])
+    }
+
+    /// Waits until a job is in a state.
+    #[track_caller]
+    pub(crate) fn until_state(&mut self, id: &str, state: &str) -> Value {
+        self.until(&format!("{id} is {state}"), |place| place.job(id)["state"] == state);
+        self.job(id)
+    }
+
     /// Every job, oldest first.
     #[track_caller]
     pub(crate) fn jobs(&self) -> Vec<Value> {
@@ -188,6 +228,7 @@ impl Place {
         self.until_no_instance_is_left();
         assert_eq!(self.stop(), Some(0), "{}", self.log());
         assert_eq!(processes_of(self.path()), Vec::<String>::new());
+        assert_eq!(processes_of(&self.state), Vec::<String>::new());
     }
 }
 
