@@ -162,7 +162,7 @@ fn announce(layout: &Layout) -> Result<(), RunnerError> {
         Ok(())
     };
     announce().map_err(RunnerError::system("write to standard output"))?;
-    eprintln!("daemon {} of {} listens", std::process::id(), layout.root().display());
+    log!("daemon {} of {} listens", std::process::id(), layout.root().display());
     Ok(())
 }
 

@@ -95,7 +95,7 @@ impl Keeper<'_> {
         if let Err(error) =
             started.and_then(|it| publish(&self.dir, RunDir::STARTED, &it, Durability::Kernel))
         {
-            eprintln!("{}: cannot record the start: {error}", self.name);
+            log!("{}: cannot record the start: {error}", self.name);
         }
         self.notify();
         Ok((job, started_ms))
@@ -107,7 +107,7 @@ impl Keeper<'_> {
             if !self.dir.path().exists() {
                 return;
             }
-            eprintln!("{}: cannot record the end, trying again: {error}", self.name);
+            log!("{}: cannot record the end, trying again: {error}", self.name);
             thread::sleep(RECORD_AGAIN);
         }
         self.notify();

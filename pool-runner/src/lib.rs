@@ -24,6 +24,9 @@
 //! * Files of ended runs survive the death of any process. Records survive the loss of power as well; the last
 //!   seconds of output may not.
 
+#[macro_use]
+mod log;
+
 mod attach;
 mod cli;
 mod daemon;

@@ -24,7 +24,7 @@ pub(super) fn begin(layout: &Layout, name: &str) {
     });
     if let Err(error) = spawned {
         // The run stays stale, which is the truth; the next daemon tries again.
-        eprintln!("{name}: cannot clear what its keeper has left: {error}");
+        log!("{name}: cannot clear what its keeper has left: {error}");
     }
 }
 
@@ -37,7 +37,7 @@ fn clear(layout: &Layout, name: &str) {
             return;
         }
         if pause >= LONGEST_PAUSE {
-            eprintln!("{name}: cannot clear what its keeper has left, trying again: {error}");
+            log!("{name}: cannot clear what its keeper has left, trying again: {error}");
         }
         thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -123,14 +123,14 @@ impl Daemon {
                         self.sessions.insert(self.next_session, session);
                         self.next_session += 1;
                     }
-                    Err(error) => eprintln!("a connection cannot be used: {error}"),
+                    Err(error) => log!("a connection cannot be used: {error}"),
                 }
             }
-            Ok(_) => eprintln!("a connection is refused: {MOST_SESSIONS} are open"),
+            Ok(_) => log!("a connection is refused: {MOST_SESSIONS} are open"),
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {}
             Err(error) => {
-                eprintln!("cannot accept a connection: {error}");
+                log!("cannot accept a connection: {error}");
                 // Probably out of descriptors. The connection still waits: never spin on it.
                 thread::sleep(REAP_EVERY);
             }
@@ -207,7 +207,7 @@ impl Daemon {
 
     /// What follows cannot be trusted to begin at a frame's beginning.
     fn bad_frame(&mut self, id: SessionId, stage: Stage, error: &FrameError) {
-        eprintln!("a session ends: {error}");
+        log!("a session ends: {error}");
         if stage == Stage::Attached {
             self.drop_session(id);
         } else {

@@ -47,11 +47,11 @@ impl Daemon {
         match self.settings.told().and_then(|told| told.power_off.clone()) {
             // The machine is not the runner's to end: it ends itself, and it has no jobs. Ended runs stay on disk.
             None => {
-                eprintln!("no pool for too long: the daemon ends");
+                log!("no pool for too long: the daemon ends");
                 self.leaving = true;
             }
             Some(command) => {
-                eprintln!("no pool for too long: powering off");
+                log!("no pool for too long: powering off");
                 self.orphan.powered_off = Some(now);
                 power_off(&command);
                 self.reap_soon();
@@ -64,6 +64,6 @@ fn power_off(command: &str) {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null());
     if let Err(error) = shell.spawn() {
-        eprintln!("cannot power off: {error}");
+        log!("cannot power off: {error}");
     }
 }

@@ -71,7 +71,7 @@ impl Daemon {
         let make_room =
             greeting.may_replace && greeting.program_hash != self.program_hash && !self.runs.any_going_on();
         if make_room {
-            eprintln!("a daemon of another program takes over");
+            log!("a daemon of another program takes over");
             self.leaving = true;
         }
         if let Some(session) = self.sessions.get_mut(&id) {
@@ -115,7 +115,7 @@ impl Daemon {
         };
         if let Err(error) = stored {
             // The protocol has no word for it; the pool sees the session end, and tries again.
-            eprintln!("a hello cannot be recorded: {error}");
+            log!("a hello cannot be recorded: {error}");
             return self.close(id);
         }
         // All of a lower epoch, and an older one of the same: that is a connection that its pool has lost.
@@ -149,7 +149,7 @@ impl Daemon {
     pub(super) fn request(&mut self, id: SessionId, frame: ToRunner) {
         let (request, result) = match frame {
             ToRunner::Hello(_) => {
-                eprintln!("a session says hello twice");
+                log!("a session says hello twice");
                 return self.close(id);
             }
             ToRunner::Read { request, run, stream, offset, limit, wait } => {

@@ -131,7 +131,7 @@ impl Runs {
                 (Some(record), Phase::Clearing)
             }
             (record, _, control) => {
-                eprintln!("{id}: its record cannot be read");
+                log!("{id}: its record cannot be read");
                 (record, Phase::Unreadable { control })
             }
         };
@@ -253,7 +253,7 @@ impl Runs {
             }
             Ok(None) => {}
             Err(error) => {
-                eprintln!("{id}: its end cannot be read: {error}");
+                log!("{id}: its end cannot be read: {error}");
                 run.phase = Phase::Unreadable { control: None };
                 return None;
             }
@@ -284,7 +284,7 @@ impl Runs {
                 Some(News::NeverStarted)
             }
             Phase::Starting { .. } | Phase::Running { .. } => {
-                eprintln!("{id}: its keeper was killed");
+                log!("{id}: its keeper was killed");
                 run.phase = Phase::Clearing;
                 clearing::begin(&self.layout, &id.to_string());
                 // A start that is just noticed is told nevertheless.
@@ -320,7 +320,7 @@ impl Runs {
         match moved {
             Ok(()) => delete(RunDir::at(trash)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => eprintln!("{id}: cannot be deleted: {error}"),
+            Err(error) => log!("{id}: cannot be deleted: {error}"),
         }
     }
 }
@@ -329,11 +329,11 @@ fn delete(dir: RunDir) {
     let spawned = thread::Builder::new().name("deleting".into()).spawn(move || {
         // What remains is tried again by the next daemon.
         if let Err(error) = fs::remove_dir_all(dir.path()) {
-            eprintln!("{} cannot be deleted: {error}", dir.path().display());
+            log!("{} cannot be deleted: {error}", dir.path().display());
         }
     });
     if let Err(error) = spawned {
-        eprintln!("no thread to delete with: {error}");
+        log!("no thread to delete with: {error}");
     }
 }
 

@@ -122,7 +122,7 @@ impl Session {
             }
             Err(error) => {
                 // All that is said is bounded below the longest frame. The pool must not wait for it for ever.
-                eprintln!("a frame cannot be sent: {error}");
+                log!("a frame cannot be sent: {error}");
                 self.close(now);
             }
         }

@@ -47,7 +47,7 @@ impl Settings {
             },
         };
         if let Err(source) = files::reserve(&layout.dir(), NAME, RESERVED) {
-            eprintln!("no space is left for the settings: {source}");
+            log!("no space is left for the settings: {source}");
         }
         Ok(Self { layout: layout.clone(), told })
     }

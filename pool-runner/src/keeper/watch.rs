@@ -144,7 +144,7 @@ impl<'a> Watch<'a> {
                 Ok(Some(Order::Tell { stream, beyond })) => self.tell.push((stream, beyond)),
                 Ok(None) => break,
                 // From a daemon of another release. What is understood is done.
-                Err(error) => eprintln!("{}: an order is not understood: {error}", self.keeper.name),
+                Err(error) => log!("{}: an order is not understood: {error}", self.keeper.name),
             }
         }
     }
@@ -169,7 +169,7 @@ impl<'a> Watch<'a> {
     /// To the job's process group. Its process was not reaped yet, so the number is still the group's.
     fn signal(&self, signal: Signal) {
         if let Err(error) = kill_process_group(self.job.pid, signal) {
-            eprintln!("{}: cannot send {signal:?}: {error}", self.keeper.name);
+            log!("{}: cannot send {signal:?}: {error}", self.keeper.name);
         }
     }
 
@@ -226,7 +226,7 @@ fn poll_until(fds: &mut [PollFd<'_>], until: Instant) {
         Ok(_) | Err(Errno::INTR) => {}
         // Only for want of memory in the kernel, or a mistake of ours: never spin.
         Err(error) => {
-            eprintln!("cannot poll: {error}");
+            log!("cannot poll: {error}");
             std::thread::sleep(Duration::from_secs(1));
         }
     }

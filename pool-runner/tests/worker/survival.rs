@@ -3,7 +3,7 @@
 use crate::client::{PROGRAM, Pool, Worker, hello, is_alive, run, sh, times, wait_until};
 use pool_protocol::{Outcome, OutputStream::Stdout, RunStatus, ToPool, ToRunner};
 use rustix::process::{Pid, Signal, kill_process};
-use std::{fs, os::unix::fs::PermissionsExt as _, thread};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, thread};
 
 /// A job that prints a line, then waits until the test lets it go on.
 fn waiting_job(worker: &Worker, then: &str) -> (pool_api::JobSpec, std::path::PathBuf) {
@@ -29,6 +29,27 @@ fn a_lost_connection_loses_nothing() {
     let mut pool = worker.attach(2);
     assert_eq!(pool.exited(&run("a")), end);
     assert_eq!(pool.text(&run("a"), Stdout), "before\nafter\n");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let worker = Worker::new();
+    fs::create_dir_all(worker.dir()).unwrap();
+    // Every write to it fails as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", worker.dir().join("daemon.log")).unwrap();
+    let mut pool = worker.attach(1);
+    let daemon = pool.daemon_pid();
+    let (spec, go) = waiting_job(&worker, "exit 3");
+    pool.start(&run("a"), &spec).unwrap();
+    // Told in the log by its keeper: an order that makes no sense.
+    let mut orders = fs::File::options().write(true).open(worker.run_dir(&run("a")).join("control")).unwrap();
+    orders.write_all(b"nonsense\n").unwrap();
+    fs::write(&go, "\n").unwrap();
+    assert_eq!(pool.exited(&run("a")).outcome, Outcome::Exited { code: 3 });
+    // Told in the log by the daemon: a second hello.
+    pool.send(&ToRunner::Hello(hello(1)));
+    pool.wait_for_end();
+    assert_eq!(worker.attach(1).daemon_pid(), daemon);
 }
 
 /// Kills the daemon with `signal` while a job runs: the job goes on, and the next daemon knows all of it.
