@@ -48,6 +48,10 @@ impl OutputStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Bytes::new()),
             Err(error) => return Err(error),
         };
+        // No file can be asked for a place beyond the largest signed number.
+        if offset >= file.metadata()?.len() {
+            return Ok(Bytes::new());
+        }
         file.seek(SeekFrom::Start(offset))?;
         let mut data = Vec::new();
         file.take(MAX_PIECE).read_to_end(&mut data)?;
@@ -175,6 +179,7 @@ mod tests {
         writer.append(b"two").unwrap();
         assert_eq!(writer.finish().unwrap(), 7);
         assert_eq!(store.read(1700, 1, OUT, 4).unwrap(), "two");
+        assert!(store.read(1700, 1, OUT, u64::MAX).unwrap().is_empty());
         assert_eq!(store.size(1700, 1, OUT), 7);
         store.delete(1700).unwrap();
         store.delete(1700).unwrap();
