@@ -6,6 +6,7 @@ use super::{
     collect::Collected,
     metrics::Metrics,
     outputs::OutputStore,
+    problems::Problems,
     settings::DispatchSettings,
     start::Start,
     tail::Tail,
@@ -93,8 +94,7 @@ pub(crate) struct Dispatcher {
     pub(super) started_at: Moment,
     /// Why the last commit failed; none while commits succeed.
     pub(super) commit_problem: Option<String>,
-    /// Why the last call to the cloud of each kind failed.
-    pub(super) call_problems: BTreeMap<String, String>,
+    pub(super) call_problems: Problems,
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
     metrics: Metrics,
@@ -140,7 +140,7 @@ impl Dispatcher {
             prune_at: Instant::now(),
             started_at: Moment::now(),
             commit_problem: None,
-            call_problems: BTreeMap::new(),
+            call_problems: Problems::default(),
             retry_at: None,
             metrics,
         })
@@ -284,11 +284,10 @@ impl Dispatcher {
 
     fn note(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         match notice {
-            Ok(notice) => {
-                if let Some((kind, problem)) = super::rows::problem(&notice) {
-                    self.call_problems.insert(kind, problem);
-                }
+            Ok(Notice::CallFailed { kind, failure }) => {
+                self.call_problems.note(kind.to_string(), failure.message);
             }
+            Ok(_) => {}
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "notices were missed");
             }

@@ -14,6 +14,7 @@ mod loop_tests;
 mod metrics;
 mod observe;
 mod outputs;
+mod problems;
 mod prune;
 mod rows;
 mod settings;

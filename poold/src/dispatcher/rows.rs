@@ -5,7 +5,7 @@ use crate::{
     api::{InstanceRow, PoolStatus, ServiceError},
     job::Moment,
 };
-use pool_core::{HourlyPrice, InstanceView, Notice, Time};
+use pool_core::{HourlyPrice, InstanceView, Time};
 use std::collections::BTreeMap;
 
 /// One instance. `now` is the pool's time.
@@ -46,7 +46,12 @@ impl Dispatcher {
         }
         let view = self.pool.view();
         let mut problems: Vec<String> = self.commit_problem.iter().cloned().collect();
-        problems.extend(self.call_problems.iter().map(|(kind, problem)| format!("{kind}: {problem}")));
+        problems.extend(self.call_problems.lately());
+        problems.extend(view.left_alone.iter().map(|id| {
+            format!(
+                "instance {id} is left alone: its tags are not as poold wrote them, as the log says in full"
+            )
+        }));
         Ok(PoolStatus {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -66,16 +71,5 @@ impl Dispatcher {
                 .collect(),
             problems,
         })
-    }
-}
-
-/// What a notice says that an operator should know for longer than a line in a log: what it is about, and what.
-pub(super) fn problem(notice: &Notice) -> Option<(String, String)> {
-    match notice {
-        Notice::CallFailed { kind, failure } => Some((kind.to_string(), failure.message.clone())),
-        Notice::LeftAlone { instance, why } => {
-            Some((format!("instance {instance}"), format!("left alone: {why}")))
-        }
-        _ => None,
     }
 }

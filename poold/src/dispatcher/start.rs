@@ -87,8 +87,7 @@ impl Dispatcher {
             match self.pool.create(&name) {
                 Ok(()) => {}
                 Err(CreateRefusal::RunnerUnavailable(reason)) => {
-                    self.call_problems
-                        .insert("create".to_owned(), format!("the runner program cannot be had: {reason}"));
+                    self.call_problems.note("create", format!("the runner program cannot be had: {reason}"));
                     break;
                 }
                 // The next plan sees why.
