@@ -51,6 +51,11 @@ pub struct OperationFaults {
     pub calls_per_second: Option<f64>,
     /// Whether a refusal for the rate of calls says when the next call may come.
     pub says_retry_after: bool,
+    /// Whether others have used up what the rate allows at the moment when the set is opened, so that the first call is
+    /// refused already.
+    pub starts_exhausted: bool,
+    /// The three rates hold for so many calls from the first on; then they are zero. Left out: they hold for ever.
+    pub first_calls: Option<usize>,
 }
 
 /// How many instances the account may have, whatever their lifecycle.
@@ -112,6 +117,10 @@ pub struct MachineFault {
     /// After this long it is gone, with its processes and files, and no longer listed.
     #[serde(with = "humantime_serde")]
     pub vanish_after: Option<Duration>,
+    /// After this long it is stopped, as by a provider that preempts it: its processes end, its files stay, and it is
+    /// listed as stopped until it is destroyed.
+    #[serde(with = "humantime_serde")]
+    pub stop_after: Option<Duration>,
     /// After this long its SSH server takes connections and says nothing, also on those that exist. Its processes go
     /// on.
     #[serde(with = "humantime_serde")]
@@ -175,6 +184,10 @@ impl OperationFaults {
                 format!("{path}.says_retry_after"),
                 "has no effect without calls_per_second",
             )),
+            None if self.starts_exhausted => Err(DriverConfigError::new(
+                format!("{path}.starts_exhausted"),
+                "has no effect without calls_per_second",
+            )),
             _ => Ok(()),
         }
     }
@@ -219,13 +232,14 @@ impl MachineFault {
         let times = [
             self.break_after,
             self.vanish_after,
+            self.stop_after,
             self.hang_after,
             self.drop_connections_after,
             self.change_host_key_after,
             self.reboot_after,
         ];
         if times.iter().all(Option::is_none) {
-            let problem = "does not say what goes wrong: add break_after, vanish_after, hang_after, \
+            let problem = "does not say what goes wrong: add break_after, vanish_after, stop_after, hang_after, \
                            drop_connections_after, change_host_key_after or reboot_after";
             return Err(DriverConfigError::new(path, problem));
         }

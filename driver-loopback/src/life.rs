@@ -51,6 +51,9 @@ enum Slot {
 /// Takes a machine up: from the beginning, or from where an earlier process has left it. One that has booted answers
 /// at once. Must be called with the lock of the world's state, whose model is `cloud`.
 pub(crate) fn begin(world: &Arc<World>, machine: &Arc<Machine>, record: Record, cloud: &mut Cloud) {
+    if record.lifecycle == Lifecycle::Stopped {
+        return;
+    }
     let record = if record.boot == Boot::Waiting || record.lifecycle == Lifecycle::Failed {
         record
     } else {
@@ -103,11 +106,15 @@ async fn live(world: Arc<World>, machine: Arc<Machine>, record: Record) {
         once(fate.change_host_key_after).await;
         log_failure(&machine.id, machine.change_host_key(&world));
     };
+    let stops = async {
+        at(fate.stop_after).await;
+        World::begin_stopping(&world, &machine.id);
+    };
     let reboots = async {
         once(fate.reboot_after).await;
         log_failure(&machine.id, machine.reboot().await);
     };
-    tokio::join!(boots, breaks, hangs, vanishes, loses_connections, changes_key, reboots);
+    tokio::join!(boots, breaks, hangs, vanishes, stops, loses_connections, changes_key, reboots);
 }
 
 /// Runs the init command and starts the SSH server.
@@ -247,6 +254,16 @@ impl Machine {
         }
     }
 
+    /// Ends it with all its processes; its files stay.
+    pub(crate) async fn power_off(&self) -> Result<(), LoopbackError> {
+        let gone = self.end.lock().await;
+        if *gone {
+            return Ok(());
+        }
+        self.leave().await;
+        self.end_processes().await
+    }
+
     /// Ends it with all its processes and files. Does nothing when that was done before.
     ///
     /// Cancel safety: when dropped, a part may be done; the next call goes on.
@@ -272,7 +289,7 @@ fn another_key(seed: u64) -> PrivateKey {
     PrivateKey::from(Ed25519Keypair::from_seed(&rng.random()))
 }
 
-fn log_failure(id: &InstanceId, result: Result<(), LoopbackError>) {
+pub(crate) fn log_failure(id: &InstanceId, result: Result<(), LoopbackError>) {
     if let Err(error) = result {
         let source = error.source().map(ToString::to_string);
         tracing::warn!(instance = %id, %error, source, "something went wrong with an instance");

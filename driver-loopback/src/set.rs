@@ -4,7 +4,7 @@ use crate::{LoopbackConfig, LoopbackInstance, Operation, model::TAG_LIMITS, worl
 use async_trait::async_trait;
 use pool_api::{
     BoxCloudError, Capabilities, CreateRequest, DriverConfigError, DriverContext, Idempotency, Instance,
-    InstanceSet, InstanceType, Placement, QuotaGroup, Tags,
+    InstanceId, InstanceSet, InstanceType, Placement, QuotaGroup, Tags,
 };
 use std::sync::Arc;
 
@@ -33,6 +33,14 @@ impl LoopbackInstanceSet {
     pub async fn open(config: LoopbackConfig, context: DriverContext) -> Result<Self, DriverConfigError> {
         config.validate()?;
         Ok(Self { world: World::open(config, context).await? })
+    }
+}
+
+impl LoopbackInstanceSet {
+    /// Stops an instance as a provider does that preempts it, or a human with the provider's own tools. It is listed as
+    /// stopping, and as stopped when its processes have ended.
+    pub fn preempt(&self, id: &InstanceId) {
+        World::begin_stopping(&self.world, id);
     }
 }
 

@@ -187,6 +187,29 @@ impl World {
         drop(Self::begin_ending(self, &mut state, machine, Duration::ZERO));
     }
 
+    /// Stops an instance as a provider does that preempts it: listed as stopping, and as stopped when its processes have
+    /// ended.
+    pub(crate) fn begin_stopping(world: &Arc<Self>, id: &InstanceId) {
+        let Ok(mut state) = world.open_state() else { return };
+        let Some(machine) = state.machines.get(id).map(Arc::clone) else { return };
+        let Some(record) = state.cloud.update(id, |record| record.lifecycle = Lifecycle::Stopping) else {
+            return;
+        };
+        life::log_failure(id, machine.dir.save(&record));
+        let (world, id) = (Arc::clone(world), id.clone());
+        state.endings.spawn(async move {
+            match machine.power_off().await {
+                Ok(()) => {
+                    world.update(&id, |record| {
+                        record.lifecycle = Lifecycle::Stopped;
+                        record.port = None;
+                    });
+                }
+                Err(error) => life::log_failure(&id, Err(error)),
+            }
+        });
+    }
+
     /// Ends a machine after `shutdown_time`, in the background. The result comes through the channel.
     fn begin_ending(
         world: &Arc<Self>,

@@ -64,6 +64,8 @@ pub(crate) struct Cloud {
     config: Arc<LoopbackConfig>,
     dice: Dice,
     limiters: HashMap<Operation, RateLimiter>,
+    /// How many calls of each operation there were.
+    calls: HashMap<Operation, usize>,
     instances: BTreeMap<InstanceId, Entry>,
     tokens: HashMap<String, InstanceId>,
     next_serial: u64,
@@ -75,8 +77,9 @@ impl Cloud {
         let limiters = [Operation::Create, Operation::List, Operation::Destroy, Operation::SetTags]
             .into_iter()
             .filter_map(|operation| {
-                let per_second = faults_of(&config, operation).calls_per_second?;
-                Some((operation, RateLimiter::new(per_second, now)))
+                let faults = faults_of(&config, operation);
+                let start = if faults.starts_exhausted { RateLimiter::exhausted } else { RateLimiter::new };
+                Some((operation, start(faults.calls_per_second?, now)))
             })
             .collect();
         let next_serial = records.iter().map(|record| record.serial).max().unwrap_or(0) + 1;
@@ -85,7 +88,15 @@ impl Cloud {
             .into_iter()
             .map(|record| (record.id.clone(), Entry { record, listed_from: None, old_tags: None }))
             .collect();
-        Self { dice: Dice::new(config.seed), limiters, instances, tokens, next_serial, config }
+        Self {
+            dice: Dice::new(config.seed),
+            limiters,
+            calls: HashMap::new(),
+            instances,
+            tokens,
+            next_serial,
+            config,
+        }
     }
 
     /// Decides what becomes of a call that is made now.
@@ -95,6 +106,11 @@ impl Cloud {
         let fails = self.dice.call(operation, faults.error_rate);
         let loses_request = self.dice.call(operation, faults.lost_request_rate);
         let loses_response = self.dice.call(operation, faults.lost_response_rate);
+        let calls = self.calls.entry(operation).or_default();
+        let faulty = faults.first_calls.is_none_or(|first| *calls < first);
+        *calls += 1;
+        let (fails, loses_request, loses_response) =
+            (fails && faulty, loses_request && faulty, loses_response && faulty);
         let wait = self.limiters.get_mut(&operation).and_then(|limiter| limiter.take(now).err());
         let failure = match wait {
             _ if loses_request => Some(LoopbackError::NoAnswer { operation }),
@@ -137,6 +153,9 @@ impl Cloud {
             provider_type: provider_type.clone(),
             placement: request.placement.clone(),
             tags: request.tags.clone(),
+            image: request.image.clone(),
+            added_scratch: request.instance_type.added_scratch.0,
+            preemptible: request.instance_type.preemptible,
             created: today,
             lifecycle: Lifecycle::Pending,
             boot: Boot::Waiting,

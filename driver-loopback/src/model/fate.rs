@@ -29,6 +29,8 @@ pub(crate) struct Fate {
     pub(crate) break_after: Option<Duration>,
     #[serde(with = "humantime_serde")]
     pub(crate) vanish_after: Option<Duration>,
+    #[serde(default, with = "humantime_serde")]
+    pub(crate) stop_after: Option<Duration>,
     #[serde(with = "humantime_serde")]
     pub(crate) hang_after: Option<Duration>,
     #[serde(with = "humantime_serde")]
@@ -66,6 +68,7 @@ impl Fate {
             },
             break_after: earliest(|fault| fault.break_after),
             vanish_after: earliest(|fault| fault.vanish_after),
+            stop_after: earliest(|fault| fault.stop_after),
             hang_after: earliest(|fault| fault.hang_after),
             drop_connections_after: earliest(|fault| fault.drop_connections_after),
             change_host_key_after: earliest(|fault| fault.change_host_key_after),

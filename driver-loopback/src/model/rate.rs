@@ -21,6 +21,11 @@ impl RateLimiter {
         Self { per_second, burst, level: burst, at: now }
     }
 
+    /// An empty bucket.
+    pub(crate) fn exhausted(per_second: f64, now: Instant) -> Self {
+        Self { level: 0.0, ..Self::new(per_second, now) }
+    }
+
     /// Takes a call, or says how long it is until there is room for one.
     pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();

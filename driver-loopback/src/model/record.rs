@@ -1,7 +1,7 @@
 //! What is known of one instance, as it is kept on disk.
 
 use super::Fate;
-use pool_api::{InstanceId, InstanceTypeName, Lifecycle, Placement, ProviderType, Tags};
+use pool_api::{ImageId, InstanceId, InstanceTypeName, Lifecycle, Placement, ProviderType, Tags};
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
@@ -29,6 +29,15 @@ pub(crate) struct Record {
     pub(crate) provider_type: ProviderType,
     pub(crate) placement: Placement,
     pub(crate) tags: Tags,
+    /// The image that was asked for. Nothing boots from it.
+    #[serde(default)]
+    pub(crate) image: Option<ImageId>,
+    /// How much scratch space was asked for beside what the type has, in bytes. No disk is made: all share one.
+    #[serde(default)]
+    pub(crate) added_scratch: u64,
+    /// Whether it was asked for as preemptible.
+    #[serde(default)]
+    pub(crate) preemptible: bool,
     pub(crate) created: SystemTime,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) boot: Boot,

@@ -79,6 +79,27 @@ fn a_limit_on_the_rate_allows_a_burst_and_then_a_steady_stream() {
 }
 
 #[test]
+fn a_rate_that_others_have_used_up_refuses_the_first_call() {
+    let start = Instant::now();
+    let limit = json!({ "calls_per_second": 0.25, "starts_exhausted": true, "says_retry_after": true });
+    let mut cloud = cloud(json!({ "faults": { "create": limit } }), vec![], start);
+    match cloud.call(Operation::Create, start).arrive() {
+        Err(LoopbackError::TooManyCalls { retry_after, .. }) => assert_eq!(retry_after, Some(4000 * MS)),
+        other => panic!("{other:?}"),
+    }
+    assert!(cloud.call(Operation::Create, start + 4000 * MS).arrive().is_ok());
+}
+
+#[test]
+fn rates_can_be_for_the_first_calls_alone() {
+    let faults = json!({ "faults": { "list": { "error_rate": 1.0, "first_calls": 2 } } });
+    let now = Instant::now();
+    let mut cloud = cloud(faults, vec![], now);
+    let failures = [(); 4].map(|()| cloud.call(Operation::List, now).arrive().is_err());
+    assert_eq!(failures, [true, true, false, false]);
+}
+
+#[test]
 fn the_faults_of_one_operation_do_not_depend_on_calls_of_another() {
     let config =
         json!({ "seed": 5, "faults": { "list": { "error_rate": 0.3 }, "create": { "error_rate": 0.3 } } });

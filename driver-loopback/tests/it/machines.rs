@@ -36,6 +36,24 @@ async fn a_machine_vanishes_with_its_processes_and_files() {
 }
 
 #[tokio::test]
+async fn a_machine_that_is_stopped_stays_listed_without_processes_also_for_the_next_program() {
+    let faults = json!({ "machines": [{ "stop_after": "1s" }] });
+    let cloud = Cloud::new(json!({ "faults": faults })).await;
+    let instance = cloud.running("sleep 300 & echo $! > pid").await;
+    let pid = common::pid(&Path::new(instance.root()).join("pid")).await;
+    let id = instance.id().as_str();
+    let stopped = cloud.until(id, |instance| instance.lifecycle() == Lifecycle::Stopped).await;
+    assert!(!is_alive(pid));
+    assert!(Path::new(stopped.root()).exists());
+    let cloud = cloud.reopen(json!({})).await;
+    let listed = cloud.list().await;
+    assert_eq!(listed[0].lifecycle(), Lifecycle::Stopped);
+    assert_eq!(listed[0].address(), None);
+    listed[0].destroy().await.unwrap();
+    assert!(cloud.list().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_machine_hangs_on_old_and_new_connections_and_can_be_destroyed() {
     let cloud = Cloud::new(json!({ "faults": { "machines": [{ "hang_after": "1500ms" }] } })).await;
     let instance = cloud.running("").await;

@@ -90,6 +90,13 @@ impl Bench {
         Ok(Session { bench: Arc::clone(self), set: Arc::clone(&opened.set), id: id.clone(), opened })
     }
 
+    /// Stops a session's set, and drops all that there is of it.
+    pub(crate) async fn close(&self, session: Session, instance: Arc<dyn Instance>) -> Result<(), Stop> {
+        let id = session.id.clone();
+        drop((session, instance));
+        self.stop_set(&id).await
+    }
+
     /// Stops a set if it is open.
     async fn stop_set(&self, id: &InstanceSetId) -> Result<(), Stop> {
         let found = {
@@ -109,8 +116,7 @@ impl Bench {
     }
 
     pub(crate) fn request_of(&self, session: &Session, instance_type: &InstanceType) -> CreateRequest {
-        let secret = format!("{:032x}", rand::random::<u128>());
-        self.secrets.add(&secret);
+        let secret = self.secret();
         CreateRequest {
             instance_type: Arc::new(instance_type.clone()),
             image: self.fixtures.image.clone(),
@@ -120,6 +126,13 @@ impl Bench {
             public_key: self.fixtures.public_key.clone(),
             token: IdempotencyToken::from_bits(rand::random()),
         }
+    }
+
+    /// A new secret, which is looked for in logs and errors from now on.
+    pub(crate) fn secret(&self) -> String {
+        let secret = format!("{:032x}", rand::random::<u128>());
+        self.secrets.add(&secret);
+        secret
     }
 
     /// Looks for secrets in all that an error says.

@@ -1,10 +1,10 @@
 //! Which trials there are.
 
-use super::{create, destroy, idempotency, list, refusals, tags};
+use super::{create, destroy, idempotency, list, live, refusals, tags};
 use crate::specification::Specification;
 
 /// Every trial; those of live mode only there.
-pub(crate) fn all(_live: bool) -> Vec<Specification> {
+pub(crate) fn all(live: bool) -> Vec<Specification> {
     [
         create::trials(),
         list::trials(),
@@ -12,6 +12,7 @@ pub(crate) fn all(_live: bool) -> Vec<Specification> {
         idempotency::trials(),
         destroy::trials(),
         refusals::trials(),
+        if live { live::trials() } else { Vec::new() },
     ]
     .into_iter()
     .flatten()

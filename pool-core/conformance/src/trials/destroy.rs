@@ -7,7 +7,10 @@ use crate::{
     stop::{Stop, ensure},
 };
 use pool_api::Lifecycle;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const LIFECYCLE: Clause = Clause::Method("lifecycle");
 
@@ -54,6 +57,12 @@ pub(crate) fn trials() -> Vec<Specification> {
             Clause::Method("sweep"),
             "disks and interfaces are paid for",
             leftovers,
+        ),
+        Specification::new(
+            "stop_ends_background_work",
+            Clause::Method("stop"),
+            "work that goes on would act for a pool that is no more",
+            stop_ends_work,
         ),
         Specification::new(
             "stop_ends_and_destroys_nothing",
@@ -129,9 +138,9 @@ async fn preempted(bench: Arc<Bench>) -> Result<(), Stop> {
     let instance = session.create(bench.request_of(&session, instance_type)).await?;
     session.listed(instance.id()).await?;
     bench.harness().interrupt(&session.id, instance.id(), Interruption::Preempt).await?;
-    let deadline = std::time::Instant::now() + bench.fixtures.change_limit;
+    let deadline = Instant::now() + bench.fixtures.change_limit;
     loop {
-        let late = std::time::Instant::now() > deadline;
+        let late = Instant::now() > deadline;
         match session.list().await?.into_iter().find(|listed| listed.id() == instance.id()) {
             None => return Ok(()),
             Some(listed) if listed.lifecycle() == Lifecycle::Stopped => {
@@ -171,4 +180,32 @@ async fn stop_destroys_nothing(bench: Arc<Bench>) -> Result<(), Stop> {
         listed.lifecycle()
     );
     Ok(())
+}
+
+/// In a runtime of its own, whose tasks are the driver's.
+async fn stop_ends_work(bench: Arc<Bench>) -> Result<(), Stop> {
+    let apart = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            let session = bench.open().await?;
+            let instance = session.create(bench.request(&session)).await?;
+            session.listed(instance.id()).await?;
+            bench.close(session, instance).await?;
+            let deadline = Instant::now() + bench.fixtures.change_limit;
+            loop {
+                let late = Instant::now() > deadline;
+                // This future is none of them.
+                let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+                if tasks == 0 {
+                    return Ok(());
+                }
+                ensure!(!late, "{tasks} tasks of the driver go on after it was stopped and dropped");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+    });
+    match tokio::task::spawn_blocking(move || apart.join()).await? {
+        Ok(result) => result,
+        Err(_) => Err(Stop::Failed("panicked".to_owned())),
+    }
 }

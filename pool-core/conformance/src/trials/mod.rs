@@ -5,6 +5,7 @@ mod create;
 mod destroy;
 mod idempotency;
 mod list;
+mod live;
 mod refusals;
 mod tags;
 
