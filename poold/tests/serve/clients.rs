@@ -1,6 +1,6 @@
 //! Many commands at once, clients that misbehave, and output that does.
 
-use super::support::{CONFIG, Place};
+use super::support::{Place, brisk};
 use std::{
     fs,
     io::Read as _,
@@ -29,7 +29,7 @@ const MEGABYTE: u64 = 1024 * 1024;
 
 #[test]
 fn a_hundred_commands_at_once_all_get_their_answers() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let go = place.path().join("go");
     let script = format!("echo begun; while [ ! -e {} ]; do sleep 0.05; done; echo ended", go.display());
     let followed = place.submit(&[], &["sh", "-c", &script]);
@@ -63,7 +63,7 @@ fn a_hundred_commands_at_once_all_get_their_answers() {
 
 #[test]
 fn clients_that_connect_and_say_nothing_disturb_nobody() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let socket = place.state().join("run/poold.sock");
     let silent: Vec<UnixStream> = (0..200).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     assert_eq!(place.run(&["submit", "--wait", "--", "true"]).status.code(), Some(0));
@@ -76,7 +76,7 @@ fn clients_that_connect_and_say_nothing_disturb_nobody() {
 #[test]
 fn who_does_not_read_on_costs_no_memory_and_gets_all_when_he_does() {
     const SIZE: u64 = 64 * MEGABYTE;
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let script = format!("yes 0123456789abcde | head -c {SIZE}");
     let id = place.submit(&["--output-limit", "64MiB"], &["sh", "-c", &script]);
     let mut followers: Vec<_> =
@@ -105,7 +105,7 @@ fn who_does_not_read_on_costs_no_memory_and_gets_all_when_he_does() {
 #[test]
 fn more_output_than_the_limit_is_cut_and_that_is_said() {
     const LIMIT: usize = 16 * MEGABYTE as usize;
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let id = place.submit(&[], &["sh", "-c", "head -c 104857600 /dev/zero | tr '\\0' x"]);
     let job = place.until_state(&id, "complete");
     assert_eq!(job["exit_code"], 0, "the job does not suffer from it: {job:#}");
@@ -120,7 +120,7 @@ fn more_output_than_the_limit_is_cut_and_that_is_said() {
 
 #[test]
 fn a_job_may_print_anything_and_a_pipe_gets_it_as_it_is() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let copy = place.path().join("copy");
     let script = format!("head -c 3000000 /dev/urandom | tee {}", copy.display());
     let id = place.submit(&[], &["sh", "-c", &script]);
@@ -148,7 +148,7 @@ fn a_job_may_print_anything_and_a_pipe_gets_it_as_it_is() {
 
 #[test]
 fn nothing_that_a_job_says_or_is_called_moves_a_terminal() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     // Clears the screen, sets the title, asks the terminal to type, in 7 and in 8 bits.
     let evil = "a\u{1b}[2Jb\u{1b}]0;owned\u{7}c\u{1b}[5nd\u{9b}31me\u{202e}f\rg\u{8}h";
     let id = place.submit(

@@ -1,6 +1,6 @@
 //! The disk of the state directory is full: nothing is lost, and with room again all goes on.
 
-use super::support::{CONFIG, Place, processes_of};
+use super::support::{Place, brisk, processes_of};
 use std::{
     fs::{self, File},
     io::{ErrorKind, Write as _},
@@ -92,7 +92,7 @@ impl OnDisk {
     /// All but the workers' own files, which are on other machines elsewhere, is on the small disk.
     fn without_workers(megabytes: u32) -> Option<Self> {
         let disk = Disk::mount(megabytes)?;
-        let place = Place::new(CONFIG).with_state(&disk.path());
+        let place = Place::new(&brisk()).with_state(&disk.path());
         let config = place.config();
         // Makes the directory a state directory.
         place.says(&["destroy-all", "--yes", "--config", config.to_str().unwrap()]);
@@ -240,7 +240,7 @@ fn a_start_on_a_full_disk_says_so_and_the_next_one_takes_all_up() {
 #[test]
 fn a_first_start_on_a_full_disk_leaves_a_directory_that_can_be_used_with_room() {
     let Some(disk) = Disk::mount(1) else { return };
-    let place = Place::new(CONFIG).with_state(&disk.path().join("state"));
+    let place = Place::new(&brisk()).with_state(&disk.path().join("state"));
     let mut on = OnDisk { place, disk };
     on.disk.fill();
     let config = on.place.config();
@@ -255,7 +255,7 @@ fn a_first_start_on_a_full_disk_leaves_a_directory_that_can_be_used_with_room() 
 fn on_the_loopback_workers_share_the_full_disk_and_jobs_that_print_nothing_are_not_harmed() {
     // Room for one worker's copy of the program.
     let Some(disk) = Disk::mount(400) else { return };
-    let place = Place::new(CONFIG).with_state(&disk.path());
+    let place = Place::new(&brisk()).with_state(&disk.path());
     let mut on = OnDisk { place, disk };
     on.place.serve();
     let go = on.place.path().join("go");

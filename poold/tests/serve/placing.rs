@@ -1,6 +1,6 @@
 //! Which job goes where and when, as the configuration says.
 
-use super::support::{CONFIG, Place};
+use super::support::{CONFIG, Place, brisk};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -9,11 +9,11 @@ use std::{
 };
 
 fn with(options: &str) -> String {
-    CONFIG.replace("instance_set =", &format!("{options}\ninstance_set ="))
+    brisk().replace("instance_set =", &format!("{options}\ninstance_set ="))
 }
 
 fn only(instances: u32) -> String {
-    CONFIG.replace("max_instances = 8", &format!("max_instances = {instances}"))
+    brisk().replace("max_instances = 8", &format!("max_instances = {instances}"))
 }
 
 /// Waits until a file is there, and then says in another that it was.
@@ -67,7 +67,7 @@ fn p51_jobs_go_by_priority_and_then_by_age() {
 
 #[test]
 fn a_groups_limit_holds_back_its_own_jobs_and_no_others() {
-    let mut place = Place::serving(&format!("{CONFIG}\n[scheduler.groups.night]\nmax_jobs = 1\n"));
+    let mut place = Place::serving(&format!("{}\n[scheduler.groups.night]\nmax_jobs = 1\n", brisk()));
     let go = place.go("go");
     let script = waits_for(&go);
     let first = place.submit(&["--group", "night"], &["sh", "-c", &script]);
@@ -120,11 +120,10 @@ fn with_one_job_an_instance_each_job_has_a_fresh_one() {
 
 #[test]
 fn min_idle_keeps_workers_longer_than_they_may_idle_and_no_more_of_them() {
-    // Not on top of timeout_idle's two seconds: that passes for all the others.
     let mut place = Place::serving(&with("min_idle = { small = 2 }"));
     place.until("two are there without a job, and stay", |place| {
         let instances = place.instances();
-        let stay = |row: &Value| row["instance_type"] == "small" && row["idle_seconds"].as_f64() > Some(4.0);
+        let stay = |row: &Value| row["instance_type"] == "small" && row["idle_seconds"].as_f64() > Some(2.0);
         instances.len() == 2 && instances.iter().all(stay)
     });
     let large = place.submit(&["--cpus", "8"], &["true"]);
@@ -132,7 +131,7 @@ fn min_idle_keeps_workers_longer_than_they_may_idle_and_no_more_of_them() {
     place.until("the other one goes", |place| place.instances().len() == 2);
     assert!(place.instances().iter().all(|row| row["instance_type"] == "small"));
     assert_eq!(place.stop(), Some(0), "{}", place.log());
-    place.configure(CONFIG);
+    place.configure(&brisk());
     place.serve();
     place.ends_with_nothing_left();
 }
@@ -201,7 +200,7 @@ fn a_drained_instance_ends_its_job_and_goes() {
 
 #[test]
 fn variables_win_over_the_configuration() {
-    let mut place = Place::new(CONFIG)
+    let mut place = Place::new(&brisk())
         .with_variable("POOLD__POOL__MAX_INSTANCES", "1")
         .with_variable("POOLD__QUEUE__MAX_JOBS", "3");
     place.serve();
@@ -220,7 +219,7 @@ fn variables_win_over_the_configuration() {
     }
     place.ends_with_nothing_left();
 
-    let place = Place::new(CONFIG).with_variable("POOLD__POOL__MAX_INSTANCES", "many");
+    let place = Place::new(&brisk()).with_variable("POOLD__POOL__MAX_INSTANCES", "many");
     let config = place.config();
     let said = place.fails(2, &["serve", "--config", config.to_str().unwrap()]);
     assert!(said.contains("POOLD__POOL__MAX_INSTANCES"), "{said}");

@@ -1,6 +1,6 @@
 //! What cannot be right is refused with a reason, and nothing is touched.
 
-use super::support::{CONFIG, Place};
+use super::support::{Place, brisk};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::{
@@ -25,7 +25,7 @@ impl Place {
 
 #[test]
 fn a_state_directory_without_rights_is_refused_by_its_name() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&brisk());
     fs::create_dir(place.state()).unwrap();
     let root = rustix::process::geteuid().is_root();
     let mut serve = if root {
@@ -53,7 +53,7 @@ fn a_state_directory_without_rights_is_refused_by_its_name() {
 
 #[test]
 fn a_state_directory_that_is_a_file_or_another_programs_is_left_as_it_is() {
-    let place = Place::new(CONFIG);
+    let place = Place::new(&brisk());
     fs::write(place.state(), "not a directory").unwrap();
     let said = place.serve_is_refused();
     assert!(said.contains(place.state().to_str().unwrap()) && said.contains("Not a directory"), "{said}");
@@ -74,7 +74,7 @@ fn a_state_directory_that_is_a_file_or_another_programs_is_left_as_it_is() {
 
 #[test]
 fn a_state_directory_whose_making_was_cut_short_is_made_to_its_end() {
-    let mut place = Place::new(CONFIG);
+    let mut place = Place::new(&brisk());
     fs::create_dir(place.state()).unwrap();
     fs::write(place.state().join("poold-state"), "This dir").unwrap();
     place.serve();
@@ -83,7 +83,7 @@ fn a_state_directory_whose_making_was_cut_short_is_made_to_its_end() {
 
 #[test]
 fn a_damaged_or_newer_queue_is_kept_byte_for_byte() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     place.says(&["submit", "--priority", "0", "--array", "500", "--", "true"]);
     assert_eq!(place.stop(), Some(0), "{}", place.log());
     let good = fs::read(place.queue()).unwrap();
@@ -114,12 +114,12 @@ fn a_damaged_or_newer_queue_is_kept_byte_for_byte() {
 
 #[test]
 fn another_instance_set_or_driver_is_refused_while_jobs_run_and_else_taken() {
-    let mut place = Place::serving(CONFIG);
+    let mut place = Place::serving(&brisk());
     let runs = place.submit(&["--cpus", "8"], &["sleep", "600"]);
     let waits = place.submit(&["--priority", "0"], &["true"]);
     place.until_state(&runs, "running");
     place.kill();
-    let other = CONFIG.replace("\"test\"", "\"other\"");
+    let other = brisk().replace("\"test\"", "\"other\"");
     place.configure(&other);
     let said = place.serve_is_refused();
     assert!(
@@ -128,7 +128,7 @@ fn another_instance_set_or_driver_is_refused_while_jobs_run_and_else_taken() {
     );
 
     // The same jobs, as if another driver had them.
-    place.configure(CONFIG);
+    place.configure(&brisk());
     let bind = |cloud: &str| {
         let queue = Connection::open(place.queue()).unwrap();
         assert_eq!(queue.execute("UPDATE meta SET value = ?1 WHERE key = 'cloud'", [cloud]).unwrap(), 1);
@@ -157,7 +157,7 @@ fn another_instance_set_or_driver_is_refused_while_jobs_run_and_else_taken() {
 
 #[test]
 fn jobs_that_cannot_be_are_refused_one_by_one() {
-    let place = Place::serving(CONFIG);
+    let place = Place::serving(&brisk());
     let refused = |options: &[&str], expected: &[&str]| {
         let said = place.fails(2, &[&["submit"], options, &["--", "true"]].concat());
         for expected in expected {
@@ -199,7 +199,7 @@ fn jobs_that_cannot_be_are_refused_one_by_one() {
 
 #[test]
 fn bad_lines_are_named_and_nothing_is_submitted() {
-    let place = Place::serving(CONFIG);
+    let place = Place::serving(&brisk());
     let file = place.path().join("jobs.jsonl");
     let submit = |lines: &[&str], expected: &[&str]| {
         fs::write(&file, lines.join("\n")).unwrap();
@@ -235,7 +235,7 @@ fn bad_lines_are_named_and_nothing_is_submitted() {
 
 #[test]
 fn jobs_that_are_not_there_are_not_found() {
-    let place = Place::serving(CONFIG);
+    let place = Place::serving(&brisk());
     let id = place.submit(&["--priority", "0"], &["true"]);
     let (tag, _) = id.rsplit_once('-').unwrap();
     let strange = [

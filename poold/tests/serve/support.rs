@@ -42,6 +42,11 @@ memory = "8 GiB"
 price = 0.05
 "#;
 
+/// The same, for tests that look at no idle worker: they go at once.
+pub(crate) fn brisk() -> String {
+    CONFIG.replace("timeout_idle = \"2s\"", "timeout_idle = \"200ms\"")
+}
+
 /// A state directory with its configuration. Dropping it kills what it has started.
 pub(crate) struct Place {
     dir: TempDir,
