@@ -20,6 +20,7 @@ mod fault;
 mod harness;
 mod logs;
 mod options;
+mod proxy;
 mod report;
 mod run;
 mod secrets;
@@ -31,4 +32,5 @@ pub use fault::{Call, Failure, Fault};
 pub use harness::{
     Created, Fixtures, Harness, Interruption, Missing, Opened, Reach, Refusal, Seen, Settings,
 };
+pub use proxy::{Action, Answer, AnswerChange, Proxy, Request, Rule};
 pub use run::main;
