@@ -14,11 +14,24 @@ pub(crate) struct TreeRule {
     forbidden: &'static [&'static str],
 }
 
-pub(crate) const TREE_RULES: [TreeRule; 4] = [
+pub(crate) const TREE_RULES: [TreeRule; 5] = [
     TreeRule {
         claim: "pool-core without features knows no driver and no SSH",
         arguments: &["--package", "pool-core", "--no-default-features", "--edges", "normal,build"],
         forbidden: &["driver-*", "executor-*", "russh*", "pool-runner", "aws-*", "azure_*", "google-cloud-*"],
+    },
+    TreeRule {
+        claim: "pool-core without the feature ec2 pulls in no crate of the AWS SDK",
+        arguments: &[
+            "--package",
+            "pool-core",
+            "--no-default-features",
+            "--features",
+            "loopback,runner,ssh",
+            "--edges",
+            "normal,build",
+        ],
+        forbidden: &["aws-*", "driver-ec2"],
     },
     TreeRule {
         claim: "the default members pull in no cloud SDK and no OpenSSL",

@@ -1,0 +1,85 @@
+//! What EC2 accepts, so that what it would refuse is refused before any call.
+
+use pool_api::{TagLimits, Tags};
+
+/// Tags on one resource, and their lengths in Unicode characters:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions>.
+pub(crate) const TAGS: TagLimits = TagLimits { count: 50, name_length: 128, value_length: 256 };
+
+/// How many of them the driver keeps for itself on one resource.
+pub(crate) const OWN_TAGS: usize = 1;
+
+/// How many the operator may share out: the rest is for the driver and for the pool.
+pub(crate) const SHARED_TAGS: usize = 30;
+
+/// Bytes of user data before they are encoded:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html>, "limited to 16 KB, in raw form".
+pub(crate) const USER_DATA: usize = 16 * 1024;
+
+/// The largest volume, in GiB: <https://docs.aws.amazon.com/ebs/latest/userguide/volume_constraints.html>.
+pub(crate) const VOLUME_GIB: u64 = 65_536;
+
+/// The smallest volume of a type, in GiB: <https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html>.
+pub(crate) fn smallest_volume_gib(ebs_type: &str) -> u64 {
+    if matches!(ebs_type, "st1" | "sc1") { 125 } else { 1 }
+}
+
+/// A tag that EC2 would refuse.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadTag {
+    /// Its name, cut to 80 characters.
+    pub(crate) name: String,
+    pub(crate) problem: String,
+}
+
+/// Checks tags that are to be on one resource together.
+///
+/// # Errors
+/// The first bad one; where they are too many, the first that is too much.
+pub(crate) fn check_tags(tags: &Tags, count: usize) -> Result<(), BadTag> {
+    for (index, (name, value)) in tags.iter().enumerate() {
+        let reserved = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+        let problem = if index >= count {
+            format!("is one tag too many: {} are wanted, and {count} allowed", tags.len())
+        } else if name.is_empty() {
+            "a tag needs a name".to_owned()
+        } else if name.chars().count() > TAGS.name_length {
+            format!("the name is longer than {} characters", TAGS.name_length)
+        } else if value.chars().count() > TAGS.value_length {
+            format!("the value is longer than {} characters", TAGS.value_length)
+        } else if reserved {
+            "names that begin with aws: are reserved".to_owned()
+        } else {
+            continue;
+        };
+        return Err(BadTag { name: name.chars().take(80).collect(), problem });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(name: &str, value: &str) -> Option<String> {
+        check_tags(&[(name, value)].into_iter().collect(), 1).err().map(|bad| bad.problem)
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert_eq!(problem(&"é".repeat(128), &"é".repeat(256)), None);
+        assert!(problem(&"é".repeat(129), "").is_some_and(|text| text.contains("128")));
+        assert!(problem("a", &"é".repeat(257)).is_some_and(|text| text.contains("256")));
+        assert!(problem("", "a").is_some());
+        assert!(problem("AWS:x", "a").is_some_and(|text| text.contains("reserved")));
+        assert_eq!(problem("aw", ""), None);
+    }
+
+    #[test]
+    fn the_first_tag_that_is_too_much_is_named() {
+        let tags: Tags = (0..3).map(|n| (format!("tag{n}"), "")).collect();
+        assert_eq!(check_tags(&tags, 3), Ok(()));
+        let bad = check_tags(&tags, 2).unwrap_err();
+        assert_eq!((bad.name.as_str(), bad.problem.contains("3 are wanted, and 2")), ("tag2", true));
+    }
+}

@@ -1,0 +1,3 @@
+//! The driver, from outside.
+
+mod configuration;
