@@ -28,6 +28,7 @@
 //! `pool-core` re-exports all of this, so that who uses the pool never needs to name this crate.
 
 mod driver;
+mod driver_error;
 mod error;
 mod executor;
 mod host_key;
@@ -40,6 +41,7 @@ mod quantities;
 mod tags;
 
 pub use driver::{Driver, DriverConfigError, DriverContext};
+pub use driver_error::{DriverError, ErrorClass};
 pub use error::{
     BoxCloudError, CapacityError, CloudError, Effect, ErrorKind, FailureScope, PlacementReach, QuotaError,
     RateLimit, RateLimitError, Reach,
