@@ -86,11 +86,16 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let queue = open_queue(&state_dir, &config)?;
     let outputs_dir = state_dir.join("outputs");
     let outputs = OutputStore::open(outputs_dir.clone()).map_err(InputError::file(&outputs_dir))?;
+    // From here on others see it, and may tell it to stop.
+    let mut told_to_stop = std::pin::pin!(told_to_stop());
     let listener = http::listen(&state_dir)?;
 
     let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
-    let cloud =
-        chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
+    // Cancel safety: what is half opened is closed, and signals lose nothing.
+    let cloud = tokio::select! {
+        cloud = chosen.open(config.driver.options.clone(), context) => cloud.map_err(InputError::DriverOptions)?,
+        () = &mut told_to_stop => return Ok(()),
+    };
     let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
     let registry = Registry::new();
     let connector = SshConnector::new(SshConfig::new(key));
@@ -120,7 +125,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
 
     // Cancel safety: the tasks are kept, and signals lose nothing.
     let early = tokio::select! {
-        () = told_to_stop() => None,
+        () = told_to_stop => None,
         ended = &mut dispatching => Some(ended),
         ended = &mut server => {
             let error = ended.unwrap_or_else(|error| Err(std::io::Error::other(error)));
@@ -170,19 +175,21 @@ fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, 
     Ok(Box::new(queue))
 }
 
-/// Ctrl-C, or what a service manager sends.
-async fn told_to_stop() {
+/// Ctrl-C, or what a service manager sends, from this call on: not only once the future is polled.
+fn told_to_stop() -> impl Future<Output = ()> {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+    async {
+        match (interrupt, terminate) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
             }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be received: stop it with SIGKILL, nothing is lost by that");
-            std::future::pending::<()>().await;
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "signals cannot be received: stop it with SIGKILL, nothing is lost by that");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -224,6 +224,20 @@ fn a_sigterm_amid_submits_loses_none_that_was_printed() {
 }
 
 #[test]
+fn a_stop_as_soon_as_the_socket_is_there_is_as_clean_as_any() {
+    let mut place = Place::new(&brisk());
+    let socket = place.state().join("run/poold.sock");
+    for _ in 0..3 {
+        place.start();
+        while !socket.exists() {
+            thread::yield_now();
+        }
+        assert_eq!(place.stop(), Some(0), "{}", place.log());
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
 fn destroy_all_refuses_while_it_is_served_asks_and_empties_and_the_jobs_run_again() {
     let mut place = Place::serving(&brisk());
     let go = place.path().join("go");
