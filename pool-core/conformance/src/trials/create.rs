@@ -7,7 +7,11 @@ use crate::{
     stop::{Stop, ensure},
 };
 use pool_api::{CreateRequest, InitCommand, Instance, Placement};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const CREATE: Clause = Clause::Method("create");
 
@@ -295,11 +299,22 @@ async fn dropped_create(bench: Arc<Bench>) -> Result<(), Stop> {
     // Dropped at moments that differ: before anything was sent, while it is sent, while the answer is awaited.
     for millis in [0, 1, 2, 5, 10, 20, 50] {
         let create = session.set.create(bench.request(&session));
-        drop(tokio::time::timeout(std::time::Duration::from_millis(millis), create).await);
+        drop(tokio::time::timeout(Duration::from_millis(millis), create).await);
     }
-    // Whatever has come of it is in the list of this set, and nowhere else: the last check of the run asks the cloud.
-    session.list().await?;
-    Ok(())
+    // Whatever has come of it must be in the list of this set or found by a sweep, if not at once: the provider may still
+    // be at it.
+    let deadline = Instant::now() + session.set.capabilities().list_settle_time + bench.fixtures.change_limit;
+    loop {
+        let late = Instant::now() > deadline;
+        session.destroy_all().await?;
+        session.succeed("sweep", session.set.sweep()).await?;
+        let left = bench.harness().left(&session.id).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        ensure!(!late, "neither listed nor swept: {}", left.join(", "));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn debug_forms(bench: Arc<Bench>) -> Result<(), Stop> {
