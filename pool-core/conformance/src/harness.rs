@@ -216,6 +216,15 @@ pub trait Harness: Send + Sync + 'static {
     /// [`Refusal`]; excluded where that cannot be seen without the driver.
     async fn left(&self, set: &InstanceSetId) -> Result<Vec<String>, Refusal>;
 
+    /// What is wrong with the requests of the run by the provider's own description of its API, one text for each problem.
+    /// Asked once, after all trials.
+    ///
+    /// # Errors
+    /// [`Refusal`]; excluded where there is no such description.
+    async fn faulty_requests(&self) -> Result<Vec<String>, Refusal> {
+        Err(Refusal::excluded("there is no description of the provider's API to hold requests against"))
+    }
+
     /// Texts that must be in no log line and in no error: credentials, private keys.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

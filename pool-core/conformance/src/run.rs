@@ -200,6 +200,7 @@ impl Run {
         let began = Instant::now();
         let nothing_left = self.nothing_left(&ids, fixtures.change_limit).await;
         let took = began.elapsed();
+        let valid = self.requests_are_valid().await;
         let no_secret = match self.secrets.finds() {
             finds if !finds.is_empty() => Outcome::Failed(finds.join("; ")),
             _ if !watching => {
@@ -224,6 +225,13 @@ impl Run {
                 took,
             ),
             check(
+                "every_request_is_as_the_provider_describes_it",
+                "clause 1",
+                "a server that is not the provider's may let through what the provider refuses",
+                valid,
+                Duration::ZERO,
+            ),
+            check(
                 "no_secret_is_in_a_log_line_or_an_error",
                 "clause 6",
                 "who may read a log may not own the machines",
@@ -231,6 +239,14 @@ impl Run {
                 Duration::ZERO,
             ),
         ]
+    }
+
+    async fn requests_are_valid(&self) -> Outcome {
+        match self.harness.faulty_requests().await.map_err(Stop::from) {
+            Ok(problems) if problems.is_empty() => Outcome::Passed,
+            Ok(problems) => Outcome::Failed(problems.join("; ")),
+            Err(stop) => Outcome::from(Err(stop)),
+        }
     }
 
     /// Asks for each set until nothing is left of it; clouds take a while to remove disks and interfaces.

@@ -107,6 +107,11 @@ impl Harness for MemoryHarness {
         Ok("a disk of nobody".to_owned())
     }
 
+    async fn faulty_requests(&self) -> Result<Vec<String>, Refusal> {
+        let faulty = self.mutation == Mutation::SendsWhatIsNotInTheApi;
+        Ok(faulty.then(|| "create: unknown parameter Colour".to_owned()).into_iter().collect())
+    }
+
     async fn left(&self, set: &InstanceSetId) -> Result<Vec<String>, Refusal> {
         let things = self.account.things();
         let machines = things

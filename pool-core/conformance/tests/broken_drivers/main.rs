@@ -103,6 +103,7 @@ fn filtered() -> Result<(), Failed> {
     let (code, report) = report(Mutation::None, &["--exact", "destroy_twice_is_success"]);
     let expected = [
         "destroy_twice_is_success",
+        "every_request_is_as_the_provider_describes_it",
         "no_secret_is_in_a_log_line_or_an_error",
         "nothing_of_this_run_is_left_in_the_cloud",
     ];

@@ -80,5 +80,6 @@ mutations! {
     LogsTheInitCommand => ["no_secret_is_in_a_log_line_or_an_error"];
     ShowsTheInitCommandInDebug => ["no_secret_is_in_a_log_line_or_an_error"];
     ShowsTheInitCommandInErrors => ["no_secret_is_in_a_log_line_or_an_error"];
+    SendsWhatIsNotInTheApi => ["every_request_is_as_the_provider_describes_it"];
     Panics => ["create_carries_the_type"];
 }
