@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{TaskError, with_sources};
-use crate::{ci, process, test, tidy};
+use crate::{ci, conformance, process, test, tidy};
 
 /// A task could not do its work, or something that it needs is missing.
 const EXIT_CANNOT_RUN: u8 = 3;
@@ -23,6 +23,8 @@ struct Cli {
 enum Task {
     /// Check what the tests need, build, run every test, and print a summary
     Test(test::TestArgs),
+    /// Try whether drivers keep the contract, and print a table of trials by driver
+    Conformance(conformance::ConformanceArgs),
     /// Check what no compiler sees: file lengths, manifests, links, parity rows, leftovers
     Tidy,
     /// Do what CI does besides the tests: format, lints, documentation, tidy, dependency rules
@@ -33,6 +35,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.task {
         Task::Test(args) => test::run(&args),
+        Task::Conformance(args) => conformance::run(&args),
         Task::Tidy => run_tidy(),
         Task::Ci => ci::run(&names()),
     };
@@ -71,6 +74,6 @@ mod tests {
 
     #[test]
     fn task_names_are_those_that_a_user_types() {
-        assert_eq!(names(), ["test", "tidy", "ci"]);
+        assert_eq!(names(), ["test", "conformance", "tidy", "ci"]);
     }
 }

@@ -3,6 +3,7 @@
 mod ci;
 mod ci_trees;
 mod cli;
+mod conformance;
 mod error;
 mod process;
 mod test;

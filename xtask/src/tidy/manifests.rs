@@ -163,7 +163,7 @@ fn drivers(member: &Manifest<'_>, dependency: &Dependency, ours: &[String]) -> O
         known.extend(["pool-protocol", "pool-runner"]);
     }
     if dependency.kind == Kind::Dev {
-        known.extend(["pool-conformance", "pool-protocol", "pool-runner"]);
+        known.extend(["executor-ssh", "pool-conformance", "pool-protocol", "pool-runner"]);
     }
     (!known.contains(&dependency.package.as_str())).then(|| {
         let message = format!(
