@@ -90,12 +90,13 @@ fn scratch_gib(config: &Ec2Config, wanted: ByteSize) -> Result<Option<i32>, Ec2E
     if wanted.0 == 0 {
         return Ok(None);
     }
-    let gib = wanted.0.div_ceil(1 << 30).max(limits::smallest_volume_gib(&config.ebs_type));
+    let sizes = limits::volume_gib(&config.ebs_type);
+    let gib = wanted.0.div_ceil(1 << 30).max(*sizes.start());
     match i32::try_from(gib) {
-        Ok(size) if gib <= limits::VOLUME_GIB => Ok(Some(size)),
+        Ok(size) if sizes.contains(&gib) => Ok(Some(size)),
         _ => {
             let problem =
-                format!("{gib} GiB are more than the {} GiB that a volume can have", limits::VOLUME_GIB);
+                format!("{gib} GiB are more than the {} GiB of a volume of {}", sizes.end(), config.ebs_type);
             Err(Ec2Error::bad_request("added_scratch", problem))
         }
     }

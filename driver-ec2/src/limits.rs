@@ -1,6 +1,7 @@
 //! What EC2 accepts, so that what it would refuse is refused before any call.
 
 use pool_api::{TagLimits, Tags};
+use std::ops::RangeInclusive;
 
 /// Tags on one resource, and their lengths in Unicode characters:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions>.
@@ -16,12 +17,15 @@ pub(crate) const SHARED_TAGS: usize = 30;
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html>, "limited to 16 KB, in raw form".
 pub(crate) const USER_DATA: usize = 16 * 1024;
 
-/// The largest volume, in GiB: <https://docs.aws.amazon.com/ebs/latest/userguide/volume_constraints.html>.
-pub(crate) const VOLUME_GIB: u64 = 65_536;
-
-/// The smallest volume of a type, in GiB: <https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html>.
-pub(crate) fn smallest_volume_gib(ebs_type: &str) -> u64 {
-    if matches!(ebs_type, "st1" | "sc1") { 125 } else { 1 }
+/// The smallest and the largest volume of a type, in GiB:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html>, `VolumeSize`.
+pub(crate) fn volume_gib(ebs_type: &str) -> RangeInclusive<u64> {
+    match ebs_type {
+        "gp3" => 1..=65_536,
+        "st1" | "sc1" => 125..=16_384,
+        "standard" => 1..=1024,
+        _ => 1..=16_384,
+    }
 }
 
 /// A tag that EC2 would refuse.

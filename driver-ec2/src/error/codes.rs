@@ -94,11 +94,9 @@ const CODES: &[(&str, Class, Page)] = &[
     ("InvalidAvailabilityZone", Class::Capacity(ALL_HERE), Page::Client),
     ("InvalidClientTokenId", Class::Auth, Page::Common),
     ("InvalidInstanceID.NotFound", Class::NotFound, Page::Client),
-    ("InvalidSpotInstanceRequestID.NotFound", Class::NotFound, Page::Client),
     // A subnet that is not there stops only itself.
     ("InvalidSubnetID.Malformed", Class::Capacity(ALL_HERE), Page::Client),
     ("InvalidSubnetID.NotFound", Class::Capacity(ALL_HERE), Page::Client),
-    ("InvalidVolume.NotFound", Class::NotFound, Page::Client),
     ("InvalidZone.NotFound", Class::Capacity(ALL_HERE), Page::Client),
     ("KeyPairLimitExceeded", Class::InvalidRequest, Page::Client),
     ("LimitExceededException", Class::RateLimit, Page::Sdk),
@@ -169,11 +167,13 @@ pub(crate) fn class(code: &str, message: &str, status: u16) -> Class {
     if let Ok(index) = CODES.binary_search_by_key(&code, |(known, ..)| known) {
         return CODES[index].1;
     }
-    // `InvalidAMIID.NotFound`, `MissingParameter`, `MalformedQueryString`, `UnsupportedTenancy`: some hundred codes, all of
-    // them about what was asked for. What the configuration names and does not exist must be mended by a human too.
+    // `InvalidAMIID.Malformed`, `MissingParameter`, `MalformedQueryString`, `UnsupportedTenancy`: some hundred codes, all of
+    // them about what was asked for.
     let about_the_request =
         ["Invalid", "Missing", "Malformed", "Unsupported"].iter().any(|start| code.starts_with(start));
     match status {
+        // What a create names and is not there: an image, a security group, a key pair.
+        _ if code.starts_with("Invalid") && code.ends_with(".NotFound") => Class::NotFound,
         _ if about_the_request && status < 500 => Class::InvalidRequest,
         401 | 403 => Class::Auth,
         429 => Class::RateLimit,
@@ -244,8 +244,9 @@ mod tests {
             ("AuthFailure", Class::Auth),
             ("UnauthorizedOperation", Class::Auth),
             ("InvalidInstanceID.NotFound", Class::NotFound),
-            ("InvalidAMIID.NotFound", Class::InvalidRequest),
-            ("InvalidKeyPair.NotFound", Class::InvalidRequest),
+            ("InvalidAMIID.NotFound", Class::NotFound),
+            ("InvalidAMIID.Malformed", Class::InvalidRequest),
+            ("InvalidKeyPair.NotFound", Class::NotFound),
             ("UnsupportedOperation", Class::InvalidRequest),
             ("InternalError", Class::Transient),
         ];
@@ -273,7 +274,7 @@ mod tests {
                 "Value (x) for parameter volumeType is invalid.",
                 Class::InvalidRequest,
             ),
-            ("InvalidAMIID.NotFound", "The image id is not in this subnet", Class::InvalidRequest),
+            ("InvalidAMIID.NotFound", "The image id is not in this subnet", Class::NotFound),
         ];
         for (code, message, expected) in cases {
             assert_eq!(class(code, message, 400), expected, "{message}");

@@ -1,0 +1,216 @@
+//! EC2 as the suite sees it.
+
+use crate::{
+    cloud::{self, Cloud},
+    faults,
+    live::{self, OverSsh, Trials},
+};
+use async_trait::async_trait;
+use driver_ec2::Ec2Driver;
+use pool_api::{
+    Architecture, ByteSize, Cpus, Driver as _, DriverContext, HourlyPrice, InstanceId, InstanceSetId,
+    InstanceType, InstanceTypeName, ProviderType,
+};
+use pool_conformance::{
+    Created, Failure, Fault, Fixtures, Harness, Interruption, Missing, Opened, Proxy, Reach, Refusal,
+    Settings,
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+const LARGEST_PAGE: usize = 1000;
+
+pub(crate) struct Ec2Harness {
+    account: OnceLock<Account>,
+    ssh: OverSsh,
+    /// What stands between each open set and the cloud.
+    proxies: Mutex<HashMap<InstanceSetId, Proxy>>,
+    /// Every request that the driver has sent, once.
+    requests: Mutex<BTreeSet<String>>,
+}
+
+enum Account {
+    Local(Box<Cloud>),
+    Live { config: serde_json::Value, trials: Box<Trials> },
+}
+
+impl Ec2Harness {
+    pub(crate) fn new() -> Self {
+        Self {
+            account: OnceLock::new(),
+            ssh: OverSsh::new(),
+            proxies: Mutex::default(),
+            requests: Mutex::default(),
+        }
+    }
+
+    fn account(&self) -> Result<&Account, Refusal> {
+        self.account.get().ok_or_else(|| Refusal::broken("the harness was not prepared"))
+    }
+
+    fn cloud(&self) -> Result<&Cloud, Refusal> {
+        match self.account()? {
+            Account::Local(cloud) => Ok(cloud),
+            Account::Live { .. } => {
+                Err(Refusal::excluded("in a real account nothing is seen or done but through the driver"))
+            }
+        }
+    }
+
+    /// Remembers what a proxy has seen, which then ends.
+    fn collect(&self, proxy: &Proxy) {
+        lock(&self.requests).extend(proxy.requests().iter().map(pool_conformance::Request::text));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::expect_used, reason = "constants that keep the rule")]
+fn instance_type(name: &str) -> InstanceType {
+    InstanceType {
+        name: InstanceTypeName::new(name).expect("a valid name"),
+        provider_type: ProviderType::new("m5.large").expect("a valid name"),
+        vcpus: Cpus::whole(2),
+        memory: ByteSize::gib(8),
+        included_scratch: ByteSize(0),
+        added_scratch: ByteSize(0),
+        gpus: 0,
+        price: HourlyPrice::from_micros(115_000),
+        preemptible: false,
+        architecture: Architecture::X86_64,
+        image: None,
+    }
+}
+
+#[async_trait]
+impl Harness for Ec2Harness {
+    fn driver(&self) -> &str {
+        "ec2"
+    }
+
+    async fn prepare(&self, settings: &Settings) -> Result<(), Missing> {
+        let account = if settings.live {
+            let (config, trials) = live::read(settings)?;
+            Account::Live { config, trials: Box::new(trials) }
+        } else {
+            Account::Local(Box::new(Cloud::start().await?))
+        };
+        self.account.set(account).map_err(|_| Missing("the harness was prepared twice".to_owned()))
+    }
+
+    fn fixtures(&self) -> Fixtures {
+        let of_account = |local: Fixtures| match self.account.get() {
+            Some(Account::Live { trials, .. }) => Fixtures {
+                instance_type: trials.instance_type.clone(),
+                scratch_type: None,
+                preemptible_type: None,
+                image: Some(trials.image.clone()),
+                call_limit: Duration::from_secs(120),
+                change_limit: Duration::from_secs(300),
+                many: 2,
+                ..local
+            },
+            Some(Account::Local(cloud)) => Fixtures { image: Some(cloud.image.clone()), ..local },
+            None => local,
+        };
+        of_account(Fixtures {
+            instance_type: instance_type("plain"),
+            // Not a whole number of GiB.
+            scratch_type: Some(InstanceType {
+                added_scratch: ByteSize::mib(2500),
+                ..instance_type("scratch")
+            }),
+            preemptible_type: Some(InstanceType { preemptible: true, ..instance_type("spot") }),
+            image: None,
+            public_key: self.ssh.public_key(),
+            // The driver's limit is 10 s for each call, and a create is up to three.
+            call_limit: Duration::from_secs(35),
+            change_limit: Duration::from_secs(10),
+            boot_limit: Duration::from_secs(600),
+            many: 50,
+        })
+    }
+
+    async fn open(&self, set: &InstanceSetId, wanted: &[Fault]) -> Result<Opened, Refusal> {
+        let context = DriverContext { instance_set: set.clone(), state_dir: PathBuf::from("/nowhere") };
+        let cloud = match self.account()? {
+            Account::Local(cloud) => cloud,
+            Account::Live { config, .. } if wanted.is_empty() => {
+                return Ok(Opened::new(Ec2Driver.open(config.clone(), context).await?));
+            }
+            Account::Live { .. } => return Err(Refusal::excluded("nothing is broken in a real account")),
+        };
+        let mut rules = Vec::new();
+        let mut page_size = LARGEST_PAGE;
+        for fault in wanted {
+            rules.extend(faults::rule(fault)?);
+            if let Failure::SmallPages(size) = fault.failure {
+                page_size = size;
+            }
+        }
+        let proxy = Proxy::start(Some(cloud.moto.address()), rules)?;
+        let opened = Ec2Driver.open(cloud.config(&proxy.url(), page_size), context).await?;
+        let opened = Opened::new(opened).counting(proxy.counter(faults::is_of));
+        let earlier = lock(&self.proxies).insert(set.clone(), proxy);
+        if let Some(earlier) = earlier {
+            self.collect(&earlier);
+        }
+        Ok(opened)
+    }
+
+    fn message(&self, _fault: &Fault) -> String {
+        faults::MESSAGE.to_owned()
+    }
+
+    async fn inspect(&self, _set: &InstanceSetId, id: &InstanceId) -> Result<Created, Refusal> {
+        self.cloud()?.inspect(id).await
+    }
+
+    async fn interrupt(
+        &self,
+        _set: &InstanceSetId,
+        id: &InstanceId,
+        interruption: Interruption,
+    ) -> Result<(), Refusal> {
+        match interruption {
+            Interruption::Stop => self.cloud()?.stop(id).await,
+            Interruption::Preempt => self.cloud()?.terminate(id).await,
+        }
+    }
+
+    async fn leave_behind(&self, set: &InstanceSetId) -> Result<String, Refusal> {
+        self.cloud()?.leave_volume(set).await
+    }
+
+    async fn left(&self, set: &InstanceSetId) -> Result<Vec<String>, Refusal> {
+        self.cloud()?.left(set).await
+    }
+
+    async fn faulty_requests(&self) -> Result<Vec<String>, Refusal> {
+        let cloud = self.cloud()?;
+        let proxies = std::mem::take(&mut *lock(&self.proxies));
+        proxies.values().for_each(|proxy| self.collect(proxy));
+        let requests = std::mem::take(&mut *lock(&self.requests));
+        if requests.is_empty() {
+            return Err(Refusal::broken("no request was seen"));
+        }
+        cloud.moto.check(&requests).map_err(Refusal::broken)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![cloud::SECRET_KEY.to_owned()]
+    }
+
+    fn reach(&self) -> Result<Arc<dyn Reach>, Refusal> {
+        match self.account()? {
+            Account::Live { .. } => Ok(Arc::new(self.ssh.clone())),
+            Account::Local(_) => Err(Refusal::excluded("there is no machine behind an instance of moto's")),
+        }
+    }
+}
