@@ -37,6 +37,7 @@ mod instance;
 mod instance_set;
 mod instance_type;
 mod job;
+mod labels;
 mod quantities;
 mod tags;
 
@@ -62,5 +63,6 @@ pub use instance_set::{
 };
 pub use instance_type::{Architecture, InstanceType};
 pub use job::{JobSpec, Resources};
+pub use labels::{LabelCodec, LabelError, LabelLimits};
 pub use quantities::{ByteSize, Cpus, HourlyPrice, QuantityError};
 pub use tags::Tags;
