@@ -1,6 +1,6 @@
 //! moto's cloud, seen without the driver.
 
-use crate::moto::{Moto, Terminated};
+use crate::moto::Moto;
 use aws_sdk_ec2::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
@@ -42,7 +42,7 @@ fn filter(name: &str, value: &str) -> Filter {
 
 impl Cloud {
     pub(crate) async fn start() -> Result<Self, Missing> {
-        let moto = Moto::start(Terminated::Forgotten).map_err(Missing)?;
+        let moto = Moto::start(&[]).map_err(Missing)?;
         let config = aws_sdk_ec2::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))

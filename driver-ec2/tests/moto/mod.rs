@@ -21,29 +21,17 @@ pub(crate) struct Moto {
     child: Child,
 }
 
-/// What a server does with terminated instances.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Terminated {
-    /// They stay in the list, as on EC2 for about an hour.
-    Remembered,
-    /// They are gone, as on EC2 after that.
-    Forgotten,
-}
-
 impl Moto {
-    /// Starts a server; the environment is made first if it is not there.
+    /// Starts a server with these arguments of `server.py`; the environment is made first if it is not there.
     ///
     /// # Errors
     /// What is missing, and how to get it.
-    pub(crate) fn start(terminated: Terminated) -> Result<Self, String> {
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self, String> {
         let python = environment()?;
-        let mut command = Command::new(&python);
-        command.arg(script("server.py"));
-        if terminated == Terminated::Remembered {
-            command.arg("--remember-terminated");
-        }
         // Its end of standard input is the end of this process.
-        let mut child = command
+        let mut child = Command::new(&python)
+            .arg(script("server.py"))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
