@@ -20,7 +20,7 @@ const OK: u8 = 0;
 /// It ran, and something went wrong.
 const FAILED: u8 = 1;
 /// The command line, the configuration or the state directory cannot be used. Nothing was started.
-const BAD_INPUT: u8 = 2;
+pub(crate) const BAD_INPUT: u8 = 2;
 /// It was interrupted, and cleaned up.
 const INTERRUPTED: u8 = 130;
 

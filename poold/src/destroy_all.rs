@@ -1,9 +1,8 @@
 //! `poold destroy-all`: empties the instance set.
 
-use crate::{config, program_config::InputError, say::say, state_dir};
+use crate::{config, drivers::driver, program_config::InputError, say::say, state_dir};
 use pool_core::{
     BoxCloudError, DriverContext, Instance, InstanceId, InstanceSet, InstanceSetId, InstanceSetLock, Tags,
-    driver,
 };
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,7 @@
 //! The program `poold`: a queue, a scheduler and a command line around an elastic pool of cloud workers.
 //!
-//! A library so that its tests, benchmarks and the simulator can reach it; what it offers to others is the program.
+//! A library so that its tests, benchmarks and the simulator can reach it; what it offers to others is the program: [`main`],
+//! and [`run`] with drivers of their own in it.
 
 mod api;
 mod cli;
@@ -10,6 +11,7 @@ mod config;
 mod demo;
 mod destroy_all;
 mod dispatcher;
+mod drivers;
 mod http;
 mod job;
 mod operate;
@@ -20,3 +22,4 @@ mod serve;
 mod state_dir;
 
 pub use cli::run as main;
+pub use drivers::run;

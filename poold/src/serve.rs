@@ -4,6 +4,7 @@ use crate::{
     api::Service,
     config::{self, ServeConfig},
     dispatcher::{DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
+    drivers::driver,
     http::{self, SocketError},
     job::JobState,
     program_config::InputError,
@@ -11,7 +12,7 @@ use crate::{
     say::say,
     state_dir,
 };
-use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
+use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector};
 use prometheus::Registry;
 use std::{
     path::{Path, PathBuf},

@@ -7,12 +7,11 @@ use super::{
     section::better,
 };
 use crate::{
+    drivers::driver,
     program_config::{DriverChoice, InputError},
     say::say,
 };
-use pool_core::{
-    Capabilities, ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId, driver,
-};
+use pool_core::{Capabilities, ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId};
 use serde::Serialize;
 use serde_json::Value;
 use std::{path::PathBuf, process::ExitCode, time::Duration};

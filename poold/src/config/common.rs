@@ -1,8 +1,11 @@
 //! The sections that every command with a pool has.
 
 use super::{Reader, reader::Section};
-use crate::program_config::{DriverChoice, RunnerChoice, SshChoice};
-use pool_core::{PoolConfig, PrivateKey, driver};
+use crate::{
+    drivers::driver,
+    program_config::{DriverChoice, RunnerChoice, SshChoice},
+};
+use pool_core::{PoolConfig, PrivateKey};
 use std::error::Error;
 
 /// A pool, a driver, and how workers are reached.

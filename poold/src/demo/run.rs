@@ -3,10 +3,11 @@
 use super::{DemoConfig, dispatcher::Dispatcher, inputs, load, queue::Queue, summary::Summary};
 use crate::{
     config::{Common, CommonSections, Reader, Variables},
+    drivers::driver,
     program_config::InputError,
     state_dir,
 };
-use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector, driver};
+use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector};
 use std::path::{Path, PathBuf};
 
 /// The configuration that is used when none is given.
