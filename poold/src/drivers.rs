@@ -22,7 +22,7 @@ pub fn run(drivers: Vec<Arc<dyn Driver>>) -> ExitCode {
     let mut names: Vec<&str> = names.chain(drivers.iter().map(|driver| driver.name())).collect();
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        say(&format!("poold: this program has two drivers with the name {:?}", twice[0]));
+        say(format!("poold: this program has two drivers with the name {:?}", twice[0]));
         return ExitCode::from(cli::BAD_INPUT);
     }
     if MORE.set(drivers).is_err() {

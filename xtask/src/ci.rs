@@ -2,6 +2,7 @@ use std::fmt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::ci_template;
 use crate::ci_trees::TREE_RULES;
 use crate::error::{TaskError, with_sources};
 use crate::process::{cargo, output_of, repository_root, seconds, shown, succeeds};
@@ -37,6 +38,7 @@ pub(crate) fn run(tasks: &[String]) -> Result<ExitCode, TaskError> {
     for mut command in commands() {
         steps.push(step(shown(&command), || Ok(passed(succeeds(&mut command)?))));
     }
+    steps.push(step("the driver template".into(), || Ok(passed(ci_template::run()?))));
     steps.push(step("cargo xtask tidy".into(), || run_tidy(tasks)));
     for rule in &TREE_RULES {
         steps.push(step(format!("cargo tree: {}", rule.claim), || Ok(passed(rule.holds()?))));

@@ -1,6 +1,7 @@
 //! The project's own tasks, so that one command does the same on every machine: `cargo xtask --help`.
 
 mod ci;
+mod ci_template;
 mod ci_trees;
 mod cli;
 mod conformance;

@@ -66,8 +66,11 @@ pub(super) fn check(files: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
-/// `None` for the workspace's own manifest, which describes no package.
+/// `None` for the workspace's own manifest, which describes no package, and for packages that are workspaces of their own.
 fn member(file: &SourceFile, table: Table) -> Option<Manifest<'_>> {
+    if table.contains_key("workspace") {
+        return None;
+    }
     let name = table.get("package")?.get("name")?.as_str()?.to_owned();
     Some(Manifest { file, name, table })
 }
