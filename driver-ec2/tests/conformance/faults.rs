@@ -48,6 +48,7 @@ pub(crate) fn rule(fault: &Fault) -> Result<Option<Rule>, Refusal> {
         Failure::ServerError(status) => Action::Answer(error(status, "InternalError")),
         Failure::LostRequest => Action::LoseRequest,
         Failure::LostResponse => Action::LoseAnswer,
+        Failure::Repeat => Action::Repeat,
         Failure::CutBody => Action::CutAnswer,
         Failure::GarbageBody => Action::GarbleAnswer("<html>Welcome to the hotel's network".into()),
         Failure::Reset => Action::Reset,

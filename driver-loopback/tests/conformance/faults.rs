@@ -57,7 +57,7 @@ pub(crate) fn add(
                 "the loopback's cloud says so only where it is so, which other trials try",
             ));
         }
-        Failure::CutBody | Failure::GarbageBody | Failure::Reset | Failure::Hang => {
+        Failure::Repeat | Failure::CutBody | Failure::GarbageBody | Failure::Reset | Failure::Hang => {
             return Err(Refusal::excluded(NO_WIRE));
         }
         Failure::FailingPage(_) | Failure::SmallPages(_) => {

@@ -20,8 +20,6 @@ use tokio::time::{sleep, timeout};
 pub(crate) const SET_TAG: &str = "InstanceSetID";
 /// From one list to the next while something is waited for that only a list shows.
 const LIST_PAUSE: Duration = Duration::from_millis(50);
-/// Added to the settle time and to the limit of a change, for the calls themselves.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What one trial works with.
 pub(crate) struct Bench {
@@ -251,7 +249,8 @@ impl Session {
         self.succeed("list", self.set.instances(&self.tags())).await
     }
 
-    /// An instance as it is listed, when it is as it should be: within the settle time and `more`.
+    /// An instance as it is listed, when it is as it should be: at the latest in the first list that begins after the settle
+    /// time and `more`.
     pub(crate) async fn until(
         &self,
         id: &InstanceId,
@@ -259,7 +258,7 @@ impl Session {
         what: &str,
         is_so: impl Fn(&dyn Instance) -> bool + Send,
     ) -> Result<Arc<dyn Instance>, Stop> {
-        let limit = self.set.capabilities().list_settle_time + more + GRACE;
+        let limit = self.set.capabilities().list_settle_time + more;
         let deadline = Instant::now() + limit;
         loop {
             let late = Instant::now() > deadline;
@@ -292,7 +291,7 @@ impl Session {
 
     /// Waits until nothing is listed any more.
     pub(crate) async fn until_empty(&self) -> Result<(), Stop> {
-        let limit = self.set.capabilities().list_settle_time + self.bench.fixtures.change_limit + GRACE;
+        let limit = self.set.capabilities().list_settle_time + self.bench.fixtures.change_limit;
         let deadline = Instant::now() + limit;
         loop {
             let late = Instant::now() > deadline;

@@ -55,6 +55,8 @@ pub enum Failure {
     CutBody,
     /// The request is carried out; the answer has a good status and is no answer.
     GarbageBody,
+    /// The request arrives twice, as by a network that repeats it; the answer to the second comes back.
+    Repeat,
     /// The connection is reset before an answer.
     Reset,
     /// The request arrives and nothing ever comes back.

@@ -26,6 +26,12 @@ pub(crate) fn trials() -> Vec<Specification> {
             after_lost_response,
         ),
         Specification::new(
+            "a_create_that_arrives_twice_makes_one_instance",
+            Clause::AskAgain,
+            WHY,
+            arrives_twice,
+        ),
+        Specification::new(
             "the_same_token_in_another_process_makes_one_instance",
             Clause::AskAgain,
             WHY,
@@ -82,6 +88,15 @@ async fn after_lost_response(bench: Arc<Bench>) -> Result<(), Stop> {
     );
     session.exactly(1).await?;
     session.create(request).await?;
+    session.exactly(1).await?;
+    Ok(())
+}
+
+async fn arrives_twice(bench: Arc<Bench>) -> Result<(), Stop> {
+    let session = bench.open_with(&[Fault::always(Call::Create, Failure::Repeat)]).await?;
+    require_idempotency(&session)?;
+    // The provider may refuse the second one, whose answer it is.
+    let _ = session.attempt("create", session.set.create(bench.request(&session))).await?;
     session.exactly(1).await?;
     Ok(())
 }

@@ -248,6 +248,7 @@ fn check(bench: &Bench, fault: &Fault, error: &BoxCloudError, expected: Expected
             | Failure::Auth
             | Failure::InvalidRequest
             | Failure::NotFound
+            | Failure::ServerError(_)
     );
     if said_by_provider {
         let (text, message) = (crate::stop::chain(error), bench.harness().message(fault));

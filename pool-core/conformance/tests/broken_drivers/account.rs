@@ -6,7 +6,7 @@ use pool_conformance::{Call, Failure, Fault};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The driver's own limit for a call.
@@ -21,6 +21,9 @@ pub(crate) struct Machine {
     pub(crate) request: CreateRequest,
     pub(crate) tags: Tags,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) made: Instant,
+    /// What was there before, and until when lists show it, where they lag.
+    pub(crate) old_tags: Option<(Tags, Instant)>,
 }
 
 #[derive(Default)]
@@ -119,6 +122,10 @@ impl Wire {
             Some(Failure::LostResponse | Failure::CutBody) => {
                 act()?;
                 unanswered("no answer")
+            }
+            Some(Failure::Repeat) => {
+                act()?;
+                act()
             }
             Some(Failure::GarbageBody) => {
                 let done = act()?;

@@ -15,7 +15,7 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 pub(crate) struct MemorySet {
@@ -46,6 +46,25 @@ impl fmt::Debug for MemoryInstance {
     }
 }
 
+/// For so long, where lists lag, they lack new instances and new tags.
+const LAG: Duration = Duration::from_millis(100);
+
+/// What a list shows of a machine, if anything.
+fn as_listed(machine: &Machine, mutation: Mutation) -> Option<Machine> {
+    let mut listed = machine.clone();
+    if matches!(mutation, Mutation::LagsAsItSays | Mutation::LagsInSecret) {
+        if machine.made.elapsed() < LAG {
+            return None;
+        }
+        if let Some((tags, until)) = &machine.old_tags
+            && Instant::now() < *until
+        {
+            listed.tags = tags.clone();
+        }
+    }
+    Some(listed)
+}
+
 fn not_found(operation: &'static str) -> DriverError {
     DriverError::new(operation, ErrorClass::NotFound, MESSAGE)
 }
@@ -74,6 +93,8 @@ impl MemorySet {
             request: request.clone(),
             tags,
             lifecycle: Lifecycle::Running,
+            made: Instant::now(),
+            old_tags: None,
         };
         things.disks.push((self.id.clone(), format!("disk-of-{id}")));
         things.machines.insert(id, machine.clone());
@@ -174,8 +195,8 @@ impl InstanceSet for MemorySet {
             let answer = self
                 .wire
                 .send(Call::List, page, |things| {
-                    let found = things.machines.values().filter(|machine| matches(machine));
-                    let all = found.cloned().collect::<Vec<_>>();
+                    let found = things.machines.values().filter_map(|machine| as_listed(machine, mutation));
+                    let all = found.filter(|machine| matches(machine)).collect::<Vec<_>>();
                     let more = page * size < all.len();
                     Ok((all.into_iter().skip(skipped).take(size).collect::<Vec<_>>(), more))
                 })
@@ -209,7 +230,11 @@ impl InstanceSet for MemorySet {
             preemptible: true,
             added_scratch: true,
             host_keys: false,
-            list_settle_time: Duration::ZERO,
+            list_settle_time: if self.wire.mutation == Mutation::LagsAsItSays {
+                LAG + LAG
+            } else {
+                Duration::ZERO
+            },
         }
     }
 
@@ -284,6 +309,7 @@ impl Instance for MemoryInstance {
                 let succeeds = mutation == Mutation::SetTagsOfNothingSucceeds;
                 return if succeeds { Ok(()) } else { Err(not_found("set_tags")) };
             };
+            machine.old_tags = Some((machine.tags.clone(), Instant::now() + LAG));
             match mutation {
                 Mutation::SetTagsReplacesAll => machine.tags = tags.clone(),
                 Mutation::SetTagsKeepsOldValues => {

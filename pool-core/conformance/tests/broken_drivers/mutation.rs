@@ -8,6 +8,8 @@ macro_rules! mutations {
         pub(crate) enum Mutation {
             /// Nothing.
             None,
+            /// Nothing: lists lag, and its capabilities say so.
+            LagsAsItSays,
             $($name,)+
         }
 
@@ -18,6 +20,7 @@ macro_rules! mutations {
             pub(crate) fn named(name: &str) -> Self {
                 match name {
                     $(stringify!($name) => Self::$name,)+
+                    "LagsAsItSays" => Self::LagsAsItSays,
                     _ => Self::None,
                 }
             }
@@ -31,7 +34,9 @@ mutations! {
     ListsThePageBeforeAgain => ["a_list_of_several_pages_has_each_instance_once"];
     ForgetsATag => ["create_carries_the_tags", "a_listed_instance_has_all_its_tags"];
     CreatesWithoutTagsAndTagsThen => ["a_dropped_create_leaves_nothing_that_its_tags_do_not_find"];
+    LagsInSecret => ["a_new_instance_is_listed_once_within_the_settle_time", "set_tags_adds_and_keeps"];
     IgnoresTheToken => [
+        "a_create_that_arrives_twice_makes_one_instance",
         "the_same_token_twice_makes_one_instance",
         "the_same_token_in_parallel_makes_one_instance",
         "the_same_token_after_a_lost_response_makes_one_instance",
