@@ -1,6 +1,6 @@
 //! The loopback as the suite sees it.
 
-use crate::faults;
+use super::faults;
 use async_trait::async_trait;
 use driver_loopback::{LoopbackConfig, LoopbackInstanceSet};
 use executor_ssh::{PrivateKey, SshConfig, SshExecutor};

@@ -7,5 +7,6 @@ mod common;
 mod configuration;
 mod destroy;
 mod faults;
+mod live;
 mod machines;
 mod ssh;

@@ -33,4 +33,5 @@ pub use harness::{
     Created, Fixtures, Harness, Interruption, Missing, Opened, Reach, Refusal, Seen, Settings,
 };
 pub use proxy::{Action, Answer, AnswerChange, Proxy, Request, Rule};
-pub use run::main;
+pub use report::{Outcome, Report, Step, TrialReport};
+pub use run::{main, report};

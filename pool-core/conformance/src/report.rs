@@ -6,7 +6,8 @@ use std::{io, path::Path, time::Duration};
 /// How a trial ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "outcome", content = "detail", rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// The driver does what it must.
     Passed,
     /// What the driver does wrong.
     Failed(String),
@@ -16,35 +17,49 @@ pub(crate) enum Outcome {
 
 /// One trial's part of the report.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct TrialReport {
-    pub(crate) name: String,
-    pub(crate) clause: String,
-    pub(crate) reason: String,
+pub struct TrialReport {
+    /// What the driver must do.
+    pub name: String,
+    /// The clause of the contract that says so.
+    pub clause: String,
+    /// What goes wrong in a pool when it does not.
+    pub reason: String,
+    /// How it ended.
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
-    pub(crate) seconds: f64,
+    pub outcome: Outcome,
+    /// How long it took.
+    pub seconds: f64,
     /// What was measured on the way, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
 }
 
 /// A part of a trial that took its time.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub(crate) struct Step {
-    pub(crate) name: String,
-    pub(crate) seconds: f64,
+pub struct Step {
+    /// Which.
+    pub name: String,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// What came out of a run.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
-    pub(crate) driver: String,
-    pub(crate) live: bool,
-    pub(crate) seconds: f64,
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) excluded: usize,
-    pub(crate) trials: Vec<TrialReport>,
+pub struct Report {
+    /// Of which driver.
+    pub driver: String,
+    /// Whether with real machines.
+    pub live: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// How many trials have passed, the last checks of the run included.
+    pub passed: usize,
+    /// How many have failed.
+    pub failed: usize,
+    /// How many were excluded.
+    pub excluded: usize,
+    /// All of them, by name.
+    pub trials: Vec<TrialReport>,
 }
 
 impl Report {

@@ -46,7 +46,42 @@ pub fn main(harness: impl Harness) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return missing(Missing(format!("no runtime: {}", chain(&error)))),
     };
-    run(&runtime, Arc::new(harness), options).unwrap_or_else(missing)
+    let ended = run(&runtime, Arc::new(harness), options.clone());
+    ended.and_then(|ended| conclude(ended, &options)).unwrap_or_else(missing)
+}
+
+/// [`main`] for programs: runs trials as a command line says, and gives the report back. Prints nothing of the trials.
+///
+/// Not to be called within an async runtime, for it starts one.
+///
+/// # Errors
+/// [`Missing`] when something that the run needs is not there, the command line is wrong, or there is nothing to run.
+pub fn report(harness: impl Harness, arguments: &[&str]) -> Result<Report, Missing> {
+    let mut options = Options::try_parse_from([&["conformance"], arguments].concat())?;
+    options.json = true;
+    match run(&Runtime::new()?, Arc::new(harness), options)? {
+        Ended::Ran(report) => Ok(report),
+        Ended::NothingToRun(_) => {
+            Err(Missing("the command line names no trial that could be run".to_owned()))
+        }
+    }
+}
+
+/// How a run has ended.
+enum Ended {
+    /// The names were listed, or none was meant.
+    NothingToRun(ExitCode),
+    Ran(Report),
+}
+
+fn conclude(ended: Ended, options: &Options) -> Result<ExitCode, Missing> {
+    match ended {
+        Ended::NothingToRun(code) => Ok(code),
+        Ended::Ran(report) => {
+            publish(&report, options)?;
+            Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
 }
 
 /// What the trials of a run share.
@@ -60,7 +95,7 @@ struct Run {
     live: bool,
 }
 
-fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Result<ExitCode, Missing> {
+fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Result<Ended, Missing> {
     options.libtest.test_threads.get_or_insert(THREADS);
     if options.json {
         // Standard output is for the report.
@@ -69,12 +104,12 @@ fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Re
     let mut specifications = trials::all(options.live);
     if options.libtest.list {
         let names = specifications.into_iter().map(|trial| Trial::test(trial.name, || Ok(()))).collect();
-        return Ok(libtest_mimic::run(&options.libtest, names).exit_code());
+        return Ok(Ended::NothingToRun(libtest_mimic::run(&options.libtest, names).exit_code()));
     }
     specifications
         .retain(|trial| !options.libtest.is_filtered_out(&Trial::test(trial.name.clone(), || Ok(()))));
     if specifications.is_empty() {
-        return Ok(libtest_mimic::run(&options.libtest, Vec::new()).exit_code());
+        return Ok(Ended::NothingToRun(libtest_mimic::run(&options.libtest, Vec::new()).exit_code()));
     }
 
     let began = Instant::now();
@@ -100,7 +135,8 @@ fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Re
         })
     });
     let trials = trials.collect();
-    let conclusion = libtest_mimic::run(&options.libtest, trials);
+    // Every outcome is in the reports too.
+    let _ = libtest_mimic::run(&options.libtest, trials);
     let checks = runtime.block_on(run.last_checks(&fixtures, watching));
     runtime.block_on(run.harness.finish());
 
@@ -109,9 +145,7 @@ fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Re
         checks.iter().for_each(show_check);
     }
     reports.extend(checks);
-    let report = Report::new(run.harness.driver(), options.live, began.elapsed(), reports);
-    publish(&report, &options)?;
-    Ok(if report.failed == 0 && !conclusion.has_failed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Ended::Ran(Report::new(run.harness.driver(), options.live, began.elapsed(), reports)))
 }
 
 fn publish(report: &Report, options: &Options) -> Result<(), Missing> {

@@ -7,8 +7,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use pool_api::{
-    BoxCloudError, Command, CommandOutput, CreateRequest, Executor, HostKey, HostKeyVerdict, HostVerifier,
-    InitCommand, Instance, InstanceId, ROOT_VARIABLE, Target, UnverifiedHost, VerifyError,
+    BoxCloudError, Command, CommandOutput, CreateRequest, Executor, ExecutorError, HostKey, HostKeyVerdict,
+    HostVerifier, InitCommand, Instance, InstanceId, ROOT_VARIABLE, Target, UnverifiedHost, VerifyError,
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -114,11 +114,19 @@ async fn first_command(executor: &dyn Executor, limit: Duration) -> Result<Comma
     loop {
         match executor.execute(Command::new("echo conformance")).await {
             Ok(output) => return Ok(output),
-            Err(error) if Instant::now() > deadline => return Err(Stop::Failed(chain(&error))),
+            Err(error) if Instant::now() > deadline || is_another_host(&error) => {
+                return Err(Stop::Failed(chain(&error)));
+            }
             // It boots: there is no server yet, or the key or the secret is not there yet.
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
+}
+
+/// Waiting makes no other host of it.
+fn is_another_host(error: &ExecutorError) -> bool {
+    use VerifyError::{Changed, Forged, WrongSecret};
+    matches!(error, ExecutorError::HostRefused(Changed { .. } | Forged { .. } | WrongSecret))
 }
 
 /// Accepts a host that the driver vouches for, or that knows the secret of the init command.
