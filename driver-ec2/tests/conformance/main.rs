@@ -6,7 +6,7 @@ mod cloud;
 mod faults;
 mod harness;
 mod live;
-#[path = "../moto/mod.rs"]
+#[path = "../moto/moto.rs"]
 mod moto;
 
 fn main() -> std::process::ExitCode {

@@ -137,3 +137,29 @@ async fn opening_makes_no_call_and_touches_no_directory() {
     set.stop().await;
     assert!(!state_dir.exists());
 }
+
+/// The guide shows every field: what is commented out without a blank is the default, with one it is an example.
+#[test]
+fn the_guide_is_right() {
+    const GUIDE: &str = include_str!("../../../docs/ec2.md");
+    let example = GUIDE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let parse = |is_wanted: fn(&str) -> bool| {
+        let line = |line: &'static str| line.strip_prefix('#').filter(|rest| is_wanted(rest)).unwrap_or(line);
+        let table: toml::Table = example.lines().map(line).collect::<Vec<_>>().join("\n").parse().unwrap();
+        let options = table["driver"]["options"].clone();
+        assert_eq!(table["driver"]["name"].as_str(), Some("ec2"));
+        let fields = options.as_table().unwrap().len();
+        (Ec2Config::from_value(serde_json::to_value(options).unwrap()).unwrap(), fields)
+    };
+    let (shortest, required) = parse(|_| false);
+    let (defaults, with_defaults) = parse(|rest| !rest.starts_with(' '));
+    let (_, with_examples) = parse(|rest| rest.starts_with(' '));
+    assert_eq!(format!("{shortest:?}"), format!("{defaults:?}"));
+    let in_guide = with_defaults + with_examples - required;
+    assert_eq!(in_guide, format!("{shortest:#?}").lines().filter(|line| is_field(line)).count());
+}
+
+/// A field of the configuration itself in its indented `Debug` form.
+fn is_field(line: &str) -> bool {
+    line.starts_with("    ") && line.as_bytes()[4].is_ascii_lowercase() && line.contains(": ")
+}

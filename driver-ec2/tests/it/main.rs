@@ -9,7 +9,7 @@ mod failures;
 mod key_pairs;
 mod list;
 mod model;
-#[path = "../moto/mod.rs"]
+#[path = "../moto/moto.rs"]
 mod moto;
 mod spot;
 mod sweep;
