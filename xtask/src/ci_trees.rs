@@ -14,7 +14,7 @@ pub(crate) struct TreeRule {
     forbidden: &'static [&'static str],
 }
 
-pub(crate) const TREE_RULES: [TreeRule; 5] = [
+pub(crate) const TREE_RULES: [TreeRule; 6] = [
     TreeRule {
         claim: "pool-core without features knows no driver and no SSH",
         arguments: &["--package", "pool-core", "--no-default-features", "--edges", "normal,build"],
@@ -45,6 +45,11 @@ pub(crate) const TREE_RULES: [TreeRule; 5] = [
             "driver-gce",
             "openssl*",
         ],
+    },
+    TreeRule {
+        claim: "the conformance suite knows no driver, no pool and no SSH",
+        arguments: &["--package", "pool-conformance", "--edges", "normal,build"],
+        forbidden: &["driver-*", "executor-*", "pool-core", "pool-state", "pool-runner", "poold", "russh*"],
     },
     TreeRule {
         claim: "pool-state has no async runtime anywhere below it",

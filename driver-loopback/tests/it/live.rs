@@ -1,4 +1,5 @@
-//! The conformance suite with real machines: what an operator runs before a pool.
+//! The conformance suite with configurations of one's own: with real machines, as an operator runs it before a pool, and
+//! with lists that lag.
 
 #[path = "../conformance/faults.rs"]
 mod faults;
@@ -59,4 +60,18 @@ fn p55_a_host_that_is_another_is_found_out_and_nothing_is_left() {
     let Outcome::Failed(why) = outcome(&report, TRIAL) else { panic!("{report:?}") };
     assert!(why.contains("the host does not know the instance's secret"), "{why}");
     assert_eq!(outcome(&report, "nothing_of_this_run_is_left_in_the_cloud"), Outcome::Passed);
+}
+
+#[test]
+fn every_trial_passes_when_lists_lag_as_the_configuration_says() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let config = "boot_time = '1h'\nplacements = ['a', 'b']\nlist_settle_time = '150ms'\n[faults]\nstale_list = '150ms'\n\
+                  [quota_groups]\n'loop.small' = 'conformance'";
+    file.write_all(config.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let report = pool_conformance::report(LoopbackHarness::new(), &["--config", path]).unwrap();
+    let failed: Vec<_> =
+        report.trials.iter().filter(|trial| matches!(trial.outcome, Outcome::Failed(_))).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(report.passed > 70, "{} have passed", report.passed);
 }
