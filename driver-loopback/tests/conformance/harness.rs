@@ -11,6 +11,7 @@ use pool_api::{
 use pool_conformance::{
     Created, Fault, Fixtures, Harness, Interruption, Missing, Opened, Reach, Refusal, Seen, Settings,
 };
+use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use std::{
     collections::HashMap,
@@ -184,6 +185,10 @@ impl Harness for LoopbackHarness {
             }
         }
         Ok(left)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.ssh.key.to_openssh().expose_secret().to_owned()]
     }
 
     fn reach(&self) -> Result<Arc<dyn Reach>, Refusal> {

@@ -86,7 +86,11 @@ async fn destroy_ends_every_kind_of_process_and_removes_every_file() {
         ),
         (
             "without environment, orphan, elsewhere, its program in the directory",
-            format!("cp /bin/sleep ./zzz; env -i setsid sh -c 'd=$PWD; cd /; $d/zzz 300 & echo $! > $d/pid' {QUIET} &"),
+            // Until it is that program, nothing connects it with the instance.
+            format!(
+                "cp /bin/sleep ./zzz; env -i setsid sh -c 'd=$PWD; cd /; $d/zzz 300 & p=$!; \
+                 until readlink /proc/$p/exe | grep -q /zzz; do :; done; echo $p > $d/pid' {QUIET} &"
+            ),
         ),
         ("with others coming all the time", format!("sh -c 'echo $$ > pid; while :; do sleep 300 & sleep 0.01; done' {QUIET} &")),
     ];

@@ -47,7 +47,7 @@ impl fmt::Debug for MemoryInstance {
 }
 
 /// For so long, where lists lag, they lack new instances and new tags.
-const LAG: Duration = Duration::from_millis(100);
+const LAG: Duration = Duration::from_millis(200);
 
 /// What a list shows of a machine, if anything.
 fn as_listed(machine: &Machine, mutation: Mutation) -> Option<Machine> {

@@ -82,9 +82,14 @@ fn passes(mutation: Mutation) -> Result<(), Failed> {
 }
 
 fn is_found(mutation: Mutation, found_by: &[&str]) -> Result<(), Failed> {
-    // With this one, every trial waits in vain for the end of what it has made.
-    let only = if mutation == Mutation::DestroysNothing { vec!["--exact", found_by[0]] } else { Vec::new() };
-    let (code, report) = report(mutation, &only);
+    let arguments = match mutation {
+        // Every trial waits in vain for the end of what it has made.
+        Mutation::DestroysNothing => vec!["--exact", found_by[0]],
+        // A trial destroys what others have made: which of them fails then is chance, unless each runs alone.
+        Mutation::IgnoresTheFilter | Mutation::SweepsOthers => vec!["--test-threads", "1"],
+        _ => Vec::new(),
+    };
+    let (code, report) = report(mutation, &arguments);
     let failed = named(&report, "failed");
     for trial in found_by {
         if !failed.contains(*trial) {
