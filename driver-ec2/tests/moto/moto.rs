@@ -85,8 +85,11 @@ impl Drop for Moto {
     }
 }
 
+/// A file of this directory, which is the package's or that of the package around it.
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto").join(name)
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut files = packages.map(|package| package.join("tests/moto").join(name));
+    files.find(|file| file.is_file()).unwrap_or_else(|| name.into())
 }
 
 /// The Python of the environment, which is made if it is not there or was made of something else.
