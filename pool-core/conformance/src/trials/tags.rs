@@ -37,6 +37,12 @@ pub(crate) fn trials() -> Vec<Specification> {
             keeps_characters,
         ),
         Specification::new(
+            "as_many_and_as_long_tags_are_kept_as_the_capabilities_say",
+            SET_TAGS,
+            "a pool that relies on them could create nothing",
+            keeps_limits,
+        ),
+        Specification::new(
             "set_tags_of_what_is_gone_is_not_found",
             SET_TAGS,
             "the pool would wait for a tag that can never be saved",
@@ -108,6 +114,26 @@ async fn keeps_characters(bench: Arc<Bench>) -> Result<(), Stop> {
     let (created, added): (Vec<_>, Vec<_>) = wanted.iter().enumerate().partition(|(at, _)| at % 2 == 0);
     let of = |part: Vec<(usize, (&str, &str))>| part.into_iter().map(|(_, tag)| tag).collect::<Tags>();
     changed(&bench, &of(created), &[of(added)], &wanted).await?;
+    Ok(())
+}
+
+async fn keeps_limits(bench: Arc<Bench>) -> Result<(), Stop> {
+    let session = bench.open().await?;
+    let limits = session.set.capabilities().tags;
+    let mut request = bench.request(&session);
+    let room = limits.count.saturating_sub(request.tags.len());
+    ensure!(room >= 4, "{} tags are too few for what the pool must remember", limits.count);
+    request.tags.set("n".repeat(limits.name_length), "v".repeat(limits.value_length));
+    for number in 1..room {
+        request.tags.set(format!("tag-{number}"), number.to_string());
+    }
+    let wanted = request.tags.clone();
+    let instance = session.create(request).await?;
+    let listed = session.listed(instance.id()).await?;
+    let lost = wanted.iter().find(|(name, value)| listed.tags().get(name) != Some(value));
+    // Its text may be long.
+    let lost = lost.map(|(name, _)| name.chars().take(40).collect::<String>());
+    ensure!(lost.is_none(), "of {} tags, {lost:?} is not listed as it was created", wanted.len());
     Ok(())
 }
 

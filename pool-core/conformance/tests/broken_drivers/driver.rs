@@ -133,6 +133,11 @@ impl MemorySet {
             _ => {}
         }
         request.instance_type = Arc::new(instance_type);
+        if self.wire.mutation == Mutation::CutsLongTags {
+            let cut =
+                |(name, value): (&str, &str)| (name.to_owned(), value.chars().take(100).collect::<String>());
+            request.tags = request.tags.iter().map(cut).collect();
+        }
         if self.wire.mutation == Mutation::ForgetsATag {
             request.tags = request.tags.iter().filter(|(name, _)| *name != "InstanceType").collect();
         }

@@ -60,6 +60,7 @@ mutations! {
     DestroyOfNothingFails => ["destroy_twice_is_success", "destroy_of_what_is_gone_is_success"];
     DestroysAll => ["destroy_leaves_others_of_the_set_alone"];
     DestroysNothing => ["a_destroyed_instance_is_gone_from_the_list"];
+    CutsLongTags => ["as_many_and_as_long_tags_are_kept_as_the_capabilities_say"];
     SetTagsReplacesAll => ["set_tags_adds_and_keeps"];
     SetTagsKeepsOldValues => ["set_tags_replaces_a_value"];
     SetTagsOfNothingSucceeds => ["set_tags_of_what_is_gone_is_not_found"];
