@@ -137,15 +137,8 @@ impl Ec2Config {
             return Err(DriverConfigError::new("ec2", "must be a table with region, subnets and admin_user"));
         }
         let config: Self = serde_path_to_error::deserialize(value).map_err(|error| {
-            let field = error.path().to_string();
-            let problem = error.into_inner().to_string();
-            // What is of the wrong type is quoted, and may be a secret.
-            if field.starts_with("credentials") && problem.starts_with("invalid") {
-                let problem = "must be a table of texts: access_key_id, secret_access_key and, for temporary \
-                               credentials, session_token";
-                return DriverConfigError::new(field, problem);
-            }
-            DriverConfigError::new(field, problem)
+            let path = error.path().to_string();
+            unreadable(&path, error.into_inner().to_string())
         })?;
         config.validate()?;
         Ok(config)
@@ -276,6 +269,22 @@ impl Ec2Config {
             None => Ok(()),
         }
     }
+}
+
+/// What serde says of a table, with the field that it is about.
+fn unreadable(path: &str, problem: String) -> DriverConfigError {
+    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    if let Some(name) = missing {
+        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+        return DriverConfigError::new(field, "is required");
+    }
+    // What is of the wrong type is quoted, and may be a secret.
+    if path.starts_with("credentials") && problem.starts_with("invalid") {
+        let problem = "must be a table of texts: access_key_id, secret_access_key and, for temporary credentials, \
+                       session_token";
+        return DriverConfigError::new(path, problem);
+    }
+    DriverConfigError::new(path, problem)
 }
 
 fn is_plain(text: &str) -> bool {
