@@ -7,6 +7,5 @@ mod common;
 mod configuration;
 mod destroy;
 mod faults;
-mod live;
 mod machines;
 mod ssh;

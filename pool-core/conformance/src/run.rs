@@ -52,7 +52,8 @@ pub fn main(harness: impl Harness) -> ExitCode {
 
 /// [`main`] for programs: runs trials as a command line says, and gives the report back. Prints nothing of the trials.
 ///
-/// Not to be called within an async runtime, for it starts one.
+/// Not to be called within an async runtime, for it starts one. From the first run on, every log line of this process is
+/// read (and shown nowhere), which takes time: best in a program of its own.
 ///
 /// # Errors
 /// [`Missing`] when something that the run needs is not there, the command line is wrong, or there is nothing to run.

@@ -1,9 +1,13 @@
 //! The conformance suite with configurations of one's own: with real machines, as an operator runs it before a pool, and
 //! with lists that lag.
+//!
+//! A program of its own: the suite reads every log line of its process, which would slow down other tests in it.
 
-#[path = "../conformance/faults.rs"]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[path = "conformance/faults.rs"]
 mod faults;
-#[path = "../conformance/harness.rs"]
+#[path = "conformance/harness.rs"]
 mod harness;
 
 use harness::LoopbackHarness;
