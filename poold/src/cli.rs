@@ -16,9 +16,9 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// All went as it should.
-const OK: u8 = 0;
+pub(crate) const OK: u8 = 0;
 /// It ran, and something went wrong.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// The command line, the configuration or the state directory cannot be used. Nothing was started.
 pub(crate) const BAD_INPUT: u8 = 2;
 /// It was interrupted, and cleaned up.
@@ -186,7 +186,8 @@ fn demo_code(end: DemoEnd) -> ExitCode {
     })
 }
 
-fn fail(code: u8, error: &dyn Error) -> ExitCode {
+/// Says what went wrong and why, and gives the exit code.
+pub(crate) fn fail(code: u8, error: &dyn Error) -> ExitCode {
     say(format!("poold: {error}"));
     let mut source = error.source();
     while let Some(error) = source {

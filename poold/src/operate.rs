@@ -1,6 +1,7 @@
 //! The commands that run the pool rather than ask it.
 
 use crate::{
+    cli::{BAD_INPUT, FAILED, OK, fail},
     destroy_all::{self, DestroyError, DestroyOptions},
     say::say,
     serve::{self, ServeOptions},
@@ -8,17 +9,12 @@ use crate::{
 };
 use clap::Args;
 use std::{
-    error::Error,
     fmt::Display,
     io::{IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
-
-const OK: u8 = 0;
-const FAILED: u8 = 1;
-const BAD_INPUT: u8 = 2;
 
 /// What both have.
 #[derive(Args, Clone, Debug)]
@@ -127,14 +123,4 @@ fn print(line: &dyn Display) -> ExitCode {
         Ok(()) => ExitCode::from(OK),
         Err(error) => fail(FAILED, &error),
     }
-}
-
-fn fail(code: u8, error: &dyn Error) -> ExitCode {
-    say(format!("poold: {error}"));
-    let mut source = error.source();
-    while let Some(error) = source {
-        say(format!("  because: {error}"));
-        source = error.source();
-    }
-    ExitCode::from(code)
 }

@@ -7,6 +7,7 @@ use super::{
     section::better,
 };
 use crate::{
+    cli::{BAD_INPUT, OK},
     drivers::driver,
     program_config::{DriverChoice, InputError},
     say::say,
@@ -16,8 +17,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-const FINE: u8 = 0;
-const BAD_INPUT: u8 = 2;
 /// For a driver to look at its options.
 const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 /// A driver names one problem at a time.
@@ -45,7 +44,7 @@ impl ConfigCommand {
 /// Prints the built-in configuration.
 fn default() -> ExitCode {
     print!("{DEFAULT}");
-    ExitCode::from(FINE)
+    ExitCode::from(OK)
 }
 
 /// What the command line says.
@@ -70,7 +69,7 @@ fn check(options: &CheckOptions) -> ExitCode {
             Err(error) => say(format!("poold: {}", with_causes(error))),
         }
     }
-    ExitCode::from(if result.is_ok() { FINE } else { BAD_INPUT })
+    ExitCode::from(if result.is_ok() { OK } else { BAD_INPUT })
 }
 
 fn check_all(options: &CheckOptions) -> Result<ServeConfig, InputError> {

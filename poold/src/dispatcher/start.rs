@@ -5,8 +5,8 @@ use crate::{
     api::{JobRow, ServiceError},
     job::{Assigned, JobRequest, Moment},
 };
-use pool_core::{CreateRefusal, InstanceId, InstanceType, JobId, StartJob, fits, plan};
-use std::{mem, sync::Arc, time::Duration};
+use pool_core::{CreateRefusal, InstanceId, InstanceType, InstanceTypeName, JobId, StartJob, fits, plan};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 /// A job that was given to a worker, durably.
 #[derive(Debug)]
@@ -29,11 +29,17 @@ impl Dispatcher {
     pub(super) fn make_plan(&mut self, now: Moment) {
         let view = self.pool.view();
         let mut plan = plan(self.board.waiting(), self.board.active_by_group(), &view, &self.settings.plan);
-        for (id, instance) in mem::take(&mut plan.starts) {
+        let starts = mem::take(&mut plan.starts);
+        // Looked up only where there is something to start: most passes of a large pool have nothing.
+        let types: HashMap<&InstanceId, &InstanceTypeName> = if starts.is_empty() {
+            HashMap::new()
+        } else {
+            view.workers.iter().map(|worker| (&worker.id, &worker.instance_type)).collect()
+        };
+        for (id, instance) in starts {
             let Some(number) = self.tag.number(&id) else { continue };
             let Some(request) = self.request(number) else { continue };
-            let worker = view.workers.iter().find(|worker| worker.id == instance);
-            let Some(type_name) = worker.map(|worker| worker.instance_type.clone()) else { continue };
+            let Some(type_name) = types.get(&instance).map(|name| (*name).clone()) else { continue };
             let preemptible =
                 self.settings.instance_types.iter().any(|known| known.name == type_name && known.preemptible);
             let worker = Assigned { instance: instance.clone(), instance_type: type_name, preemptible };
