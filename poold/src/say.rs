@@ -10,3 +10,14 @@ use std::{
 pub(crate) fn say(line: impl Display) {
     drop(writeln!(stderr(), "{line}"));
 }
+
+/// An error and what it came of, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}

@@ -1,6 +1,6 @@
 //! What went wrong, as clients are told.
 
-use crate::queue::QueueError;
+use crate::{queue::QueueError, say::with_causes};
 use pool_core::FieldProblem;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -79,17 +79,10 @@ impl std::error::Error for ServiceError {}
 
 impl From<&QueueError> for ServiceError {
     fn from(error: &QueueError) -> Self {
-        use std::error::Error as _;
         let code = match error {
             QueueError::DiskFull { .. } => ErrorCode::DiskFull,
             _ => ErrorCode::Internal,
         };
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            message.push_str(&format!(": {error}"));
-            source = error.source();
-        }
-        Self::new(code, message)
+        Self::new(code, with_causes(error))
     }
 }

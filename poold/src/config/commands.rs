@@ -2,7 +2,6 @@
 
 use super::{
     ServeConfig,
-    common::with_causes,
     load::{DEFAULT, Reading, of_this_process},
     section::better,
 };
@@ -10,7 +9,7 @@ use crate::{
     cli::{BAD_INPUT, OK},
     drivers::driver,
     program_config::{DriverChoice, InputError},
-    say::say,
+    say::{say, with_causes},
 };
 use pool_core::{Capabilities, ConfigError, DriverConfigError, DriverContext, FieldProblem, InstanceSetId};
 use serde::Serialize;

@@ -4,9 +4,9 @@ use super::{Reader, reader::Section};
 use crate::{
     drivers::driver,
     program_config::{DriverChoice, RunnerChoice, SshChoice},
+    say::with_causes,
 };
 use pool_core::{PoolConfig, PrivateKey};
-use std::error::Error;
 
 /// A pool, a driver, and how workers are reached.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,15 +67,4 @@ impl CommonSections {
         let (pool, driver) = (self.pool.value?, self.driver.value?);
         Some(Common { pool, driver, ssh: self.ssh.value?, runner: self.runner.value? })
     }
-}
-
-/// An error and what it came of, in one line.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }
