@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::sim::{LIST, ListError};
+
 /// Why a task could not do its work. What a task *finds* is no error, but its result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
@@ -17,6 +19,9 @@ pub(crate) enum TaskError {
 
     #[error("cannot create {}", path.display())]
     Create { path: PathBuf, source: std::io::Error },
+
+    #[error("{LIST}")]
+    Mutants(#[from] ListError),
 }
 
 /// The error and its sources on one line, for people.

@@ -7,6 +7,7 @@ mod cli;
 mod conformance;
 mod error;
 mod process;
+mod sim;
 mod test;
 mod test_prerequisites;
 mod test_summary;
