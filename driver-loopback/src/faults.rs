@@ -101,16 +101,27 @@ pub struct BootFaults {
     pub wrong_host_rate: Rate,
 }
 
-/// What goes wrong with a machine, counted from its creation. `nth` and `provider_type` say with which; what is left
-/// out stands for any.
+/// What goes wrong with a machine, counted from its creation. The first five fields say with which; what is left out
+/// stands for any, and all that is there must fit.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MachineFault {
     /// Only the nth instance that is created, counted from 1. A new process goes on from the highest number that
     /// still exists.
     pub nth: Option<u64>,
+    /// Of each so many instances that are created, the `nth`: with 7 and `nth` 3 those with the numbers 3, 10, 17 and
+    /// so on.
+    pub every: Option<u64>,
     /// Only instances of this type.
     pub provider_type: Option<ProviderType>,
+    /// Only instances that are created sooner than this after the set was opened.
+    #[serde(with = "humantime_serde")]
+    pub created_within: Option<Duration>,
+    /// Only this share of them. Each entry draws for each instance on its own, and once: all that the entry says
+    /// happens to an instance, or nothing.
+    pub rate: Option<Rate>,
+    /// No runner can be put on it or started on it.
+    pub without_runner: bool,
     /// After this long the file `broken` with a reason appears in the instance's root, so that its runner reports it.
     #[serde(with = "humantime_serde")]
     pub break_after: Option<Duration>,
@@ -125,7 +136,7 @@ pub struct MachineFault {
     /// on.
     #[serde(with = "humantime_serde")]
     pub hang_after: Option<Duration>,
-    /// After this long all connections to it are dropped, once. This and the next two do not happen if no process has
+    /// After this long all connections to it are dropped, once. This and the next three do not happen if no process has
     /// the instance set open at that time.
     #[serde(with = "humantime_serde")]
     pub drop_connections_after: Option<Duration>,
@@ -136,6 +147,20 @@ pub struct MachineFault {
     /// and the init command is not run again.
     #[serde(with = "humantime_serde")]
     pub reboot_after: Option<Duration>,
+    /// After this long all runs on it are killed, each with the process of the runner that watches it, so that nobody
+    /// can tell how they ended. The rest of the runner stays.
+    #[serde(with = "humantime_serde")]
+    pub kill_jobs_after: Option<Duration>,
+}
+
+/// What there is to know of an instance when it is decided which faults are meant for it.
+#[derive(Debug)]
+pub(crate) struct Newcomer<'a> {
+    /// Counts the instances from 1.
+    pub(crate) serial: u64,
+    pub(crate) provider_type: &'a ProviderType,
+    /// From the opening of the set to its creation.
+    pub(crate) since_open: Duration,
 }
 
 impl Faults {
@@ -229,6 +254,23 @@ impl MachineFault {
         if self.nth == Some(0) {
             return Err(DriverConfigError::new(format!("{path}.nth"), "instances are counted from 1"));
         }
+        match (self.every, self.nth) {
+            (Some(0), _) => {
+                return Err(DriverConfigError::new(format!("{path}.every"), "must be above 0"));
+            }
+            (Some(_), None) => {
+                let problem = "has no effect without nth, which says which of them";
+                return Err(DriverConfigError::new(format!("{path}.every"), problem));
+            }
+            _ => {}
+        }
+        if self.created_within == Some(Duration::ZERO) {
+            let problem = "must be above 0s: no instance is created before the set is open";
+            return Err(DriverConfigError::new(format!("{path}.created_within"), problem));
+        }
+        if let Some(rate) = self.rate {
+            check_rate(&format!("{path}.rate"), rate)?;
+        }
         let times = [
             self.break_after,
             self.vanish_after,
@@ -237,19 +279,27 @@ impl MachineFault {
             self.drop_connections_after,
             self.change_host_key_after,
             self.reboot_after,
+            self.kill_jobs_after,
         ];
-        if times.iter().all(Option::is_none) {
-            let problem = "does not say what goes wrong: add break_after, vanish_after, stop_after, hang_after, \
-                           drop_connections_after, change_host_key_after or reboot_after";
+        if times.iter().all(Option::is_none) && !self.without_runner {
+            let problem = "does not say what goes wrong: add without_runner, break_after, vanish_after, stop_after, \
+                           hang_after, drop_connections_after, change_host_key_after, reboot_after or \
+                           kill_jobs_after";
             return Err(DriverConfigError::new(path, problem));
         }
         Ok(())
     }
 
-    /// True when it is meant for this instance.
-    pub(crate) fn covers(&self, serial: u64, provider_type: &ProviderType) -> bool {
-        self.nth.is_none_or(|nth| nth == serial)
-            && self.provider_type.as_ref().is_none_or(|own| own == provider_type)
+    /// True when it is meant for this instance, if the dice agree.
+    pub(crate) fn covers(&self, newcomer: &Newcomer<'_>) -> bool {
+        let numbered = match (self.nth, self.every) {
+            (None, _) => true,
+            (Some(nth), None) => newcomer.serial == nth,
+            (Some(nth), Some(every)) => newcomer.serial % every == nth % every,
+        };
+        numbered
+            && self.provider_type.as_ref().is_none_or(|own| own == newcomer.provider_type)
+            && self.created_within.is_none_or(|within| newcomer.since_open < within)
     }
 }
 

@@ -29,6 +29,7 @@ mod life;
 mod machine;
 mod model;
 mod set;
+pub mod sim;
 mod ssh;
 mod world;
 

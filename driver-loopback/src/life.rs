@@ -2,7 +2,7 @@
 
 use crate::{
     LoopbackError,
-    machine::{Environment, InstanceDir, end_processes, run_init},
+    machine::{Environment, InstanceDir, end_processes, end_runs, run_init},
     model::{Boot, BootFate, Cloud, Record},
     ssh::{Host, Server},
     world::World,
@@ -114,7 +114,11 @@ async fn live(world: Arc<World>, machine: Arc<Machine>, record: Record) {
         once(fate.reboot_after).await;
         log_failure(&machine.id, machine.reboot().await);
     };
-    tokio::join!(boots, breaks, hangs, vanishes, stops, loses_connections, changes_key, reboots);
+    let loses_jobs = async {
+        once(fate.kill_jobs_after).await;
+        log_failure(&machine.id, machine.end_runs().await);
+    };
+    tokio::join!(boots, breaks, hangs, vanishes, stops, loses_connections, changes_key, reboots, loses_jobs);
 }
 
 /// Runs the init command and starts the SSH server.
@@ -231,7 +235,19 @@ impl Machine {
 
     async fn end_processes(&self) -> Result<(), LoopbackError> {
         let (id, dir) = (self.id.clone(), self.dir.clone());
-        spawn_blocking(move || end_processes(&id, dir.path()))
+        self.blocking(move || end_processes(&id, dir.path())).await
+    }
+
+    async fn end_runs(&self) -> Result<(), LoopbackError> {
+        let dir = self.dir.clone();
+        self.blocking(move || end_runs(&dir)).await
+    }
+
+    async fn blocking(
+        &self,
+        work: impl FnOnce() -> Result<(), LoopbackError> + Send + 'static,
+    ) -> Result<(), LoopbackError> {
+        spawn_blocking(work)
             .await
             .map_err(|error| LoopbackError::storage("end the processes of", self.dir.path())(error.into()))?
     }

@@ -28,6 +28,21 @@ impl InstanceDir {
         self.0.join("root")
     }
 
+    /// Where a runner would keep its program. A file of this name keeps it from being put there.
+    fn runner_program(&self) -> PathBuf {
+        self.root().join("bin")
+    }
+
+    /// Where a runner would keep its own files. A file of this name keeps it from starting.
+    fn runner_files(&self) -> PathBuf {
+        self.root().join("runner")
+    }
+
+    /// Where a runner keeps a directory for each run, which is where the run's processes are at home.
+    pub(super) fn runs(&self) -> PathBuf {
+        self.runner_files().join("runs")
+    }
+
     /// Where programs of the instance put their temporary files, so that these go with the instance.
     pub(crate) fn tmp(&self) -> PathBuf {
         self.0.join("tmp")
@@ -65,6 +80,12 @@ impl InstanceDir {
         for dir in [self.0.clone(), self.root(), self.tmp()] {
             let made = fs::DirBuilder::new().mode(0o700).create(&dir);
             made.map_err(LoopbackError::storage("create", dir))?;
+        }
+        if record.fate.without_runner {
+            for file in [self.runner_program(), self.runner_files()] {
+                write_private(&file, b"the loopback's faults say that this machine takes no runner\n")
+                    .map_err(LoopbackError::storage("write", file))?;
+            }
         }
         self.make_host_key()?;
         let authorized_keys = self.authorized_keys_file();

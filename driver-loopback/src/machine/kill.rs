@@ -1,6 +1,9 @@
-//! Ends every process of an instance.
+//! Ends every process of an instance, or those of its runs.
 
-use super::process_table::{Process, processes_of};
+use super::{
+    InstanceDir,
+    process_table::{Process, processes_of, processes_of_runs},
+};
 use crate::LoopbackError;
 use pool_api::InstanceId;
 use rustix::{
@@ -24,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn end_processes(id: &InstanceId, dir: &Path) -> Result<(), LoopbackError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let killed = stop_and_kill(dir).map_err(LoopbackError::storage("read", "/proc"))?;
+        let killed = stop_and_kill(|| processes_of(dir)).map_err(LoopbackError::storage("read", "/proc"))?;
         if killed.is_empty() {
             return Ok(());
         }
@@ -39,13 +42,24 @@ pub(crate) fn end_processes(id: &InstanceId, dir: &Path) -> Result<(), LoopbackE
     }
 }
 
+/// Kills every process of the runs that the instance's runner has now, and waits until they have ended. What the
+/// runner starts meanwhile may be among them or not. Blocks.
+pub(crate) fn end_runs(dir: &InstanceDir) -> Result<(), LoopbackError> {
+    let deadline = Instant::now() + PATIENCE;
+    let killed = stop_and_kill(|| processes_of_runs(dir.path(), &dir.runs()))
+        .map_err(LoopbackError::storage("read", "/proc"))?;
+    for process in killed {
+        wait(process, deadline).map_err(LoopbackError::storage("wait for a process of", dir.path()))?;
+    }
+    Ok(())
+}
+
 /// One round. First all are stopped, and looked for again until no new one turns up, because what runs can start
 /// others; then all are killed at once.
-fn stop_and_kill(dir: &Path) -> io::Result<Vec<Process>> {
+fn stop_and_kill(find: impl Fn() -> io::Result<Vec<Process>>) -> io::Result<Vec<Process>> {
     let mut stopped = HashSet::new();
     loop {
-        let new: Vec<Process> =
-            processes_of(dir)?.into_iter().filter(|process| !stopped.contains(process)).collect();
+        let new: Vec<Process> = find()?.into_iter().filter(|process| !stopped.contains(process)).collect();
         if new.is_empty() {
             break;
         }

@@ -10,5 +10,5 @@ mod state_dir;
 pub(crate) use directory::InstanceDir;
 pub(crate) use environment::Environment;
 pub(crate) use init::{init_script, run_init};
-pub(crate) use kill::end_processes;
+pub(crate) use kill::{end_processes, end_runs};
 pub(crate) use state_dir::{ID_DIGITS, StateDir};

@@ -50,10 +50,31 @@ impl Process {
 /// and files *and* whose ancestors within the instance had all ended when the table was read *and* that is in no
 /// session or group with a living leader of the instance.
 pub(super) fn processes_of(dir: &Path) -> io::Result<Vec<Process>> {
+    find(|stat| belongs(stat, dir))
+}
+
+/// Those of the processes of the instance in `dir` that are of a run of its runner, which keeps its runs in `runs`: a
+/// run's keeper, whose standard input is a file of the run; a job, which begins in the run's directory; and their
+/// descendants and groups, as above.
+///
+/// Nothing else of the runner: its daemon and what joins it to a connection have their working directory above `runs`
+/// and another standard input.
+///
+/// What is not found, beside what is not found above: a process that has left its run's directory and whose keeper
+/// had been killed before.
+pub(super) fn processes_of_runs(dir: &Path, runs: &Path) -> io::Result<Vec<Process>> {
+    find(|stat| {
+        let proc_dir = proc_dir(stat.process.pid);
+        belongs(stat, dir) && ["fd/0", "cwd"].iter().any(|link| points_into(&proc_dir.join(link), runs))
+    })
+}
+
+/// Living processes that are of the kind that is looked for, with all their kin, as [`processes_of`] says.
+fn find(is_one: impl Fn(&Stat) -> bool) -> io::Result<Vec<Process>> {
     let table = read_table()?;
     let protected = protected(&table);
     let mut found: HashSet<u32> =
-        table.values().filter(|stat| belongs(stat, dir)).map(|stat| stat.process.pid).collect();
+        table.values().filter(|stat| is_one(stat)).map(|stat| stat.process.pid).collect();
     found.retain(|pid| !protected.contains(pid));
     // Each round adds children and group members of what the last one has found.
     loop {
@@ -122,8 +143,12 @@ fn parse_stat(pid: u32, line: &str) -> Option<Stat> {
     })
 }
 
+fn proc_dir(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}"))
+}
+
 fn belongs(stat: &Stat, dir: &Path) -> bool {
-    let proc_dir = PathBuf::from(format!("/proc/{}", stat.process.pid));
+    let proc_dir = proc_dir(stat.process.pid);
     match marker(&proc_dir) {
         Some(marker) => marker == dir.as_os_str().as_bytes(),
         None => stat.terminal == 0 && !is_being_started(stat, &proc_dir) && is_in(&proc_dir, dir),
@@ -146,10 +171,13 @@ fn marker(proc_dir: &Path) -> Option<Vec<u8>> {
 }
 
 fn is_in(proc_dir: &Path, dir: &Path) -> bool {
-    let points_in = |link: &Path| fs::read_link(link).is_ok_and(|target| lies_in(&target, dir));
-    ["exe", "cwd", "root"].iter().any(|link| points_in(&proc_dir.join(link)))
+    ["exe", "cwd", "root"].iter().any(|link| points_into(&proc_dir.join(link), dir))
         || fs::read_dir(proc_dir.join("fd"))
-            .is_ok_and(|files| files.filter_map(Result::ok).any(|file| points_in(&file.path())))
+            .is_ok_and(|files| files.filter_map(Result::ok).any(|file| points_into(&file.path(), dir)))
+}
+
+fn points_into(link: &Path, dir: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|target| lies_in(&target, dir))
 }
 
 /// The kernel adds ` (deleted)` to the path of what was removed.

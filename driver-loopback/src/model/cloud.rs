@@ -1,7 +1,10 @@
 //! The provider: its instances and what it says to each call.
 
 use super::{Boot, Fate, Record, dice::Dice, rate::RateLimiter};
-use crate::{LoopbackConfig, LoopbackError, Operation, faults::OperationFaults};
+use crate::{
+    LoopbackConfig, LoopbackError, Operation,
+    faults::{Newcomer, OperationFaults},
+};
 use pool_api::{
     CreateRequest, IdempotencyToken, InstanceId, Lifecycle, Placement, ProviderType, TagLimits, Tags,
 };
@@ -69,19 +72,15 @@ pub(crate) struct Cloud {
     instances: BTreeMap<InstanceId, Entry>,
     tokens: HashMap<String, InstanceId>,
     next_serial: u64,
+    /// When the set was opened.
+    opened: Instant,
 }
 
 impl Cloud {
     /// A provider that has these instances already.
     pub(crate) fn new(config: Arc<LoopbackConfig>, records: Vec<Record>, now: Instant) -> Self {
-        let limiters = [Operation::Create, Operation::List, Operation::Destroy, Operation::SetTags]
-            .into_iter()
-            .filter_map(|operation| {
-                let faults = faults_of(&config, operation);
-                let start = if faults.starts_exhausted { RateLimiter::exhausted } else { RateLimiter::new };
-                Some((operation, start(faults.calls_per_second?, now)))
-            })
-            .collect();
+        let limiters =
+            OPERATIONS.into_iter().filter_map(|operation| limiter(&config, operation, now)).collect();
         let next_serial = records.iter().map(|record| record.serial).max().unwrap_or(0) + 1;
         let tokens = records.iter().map(|record| (record.token.clone(), record.id.clone())).collect();
         let instances = records
@@ -95,8 +94,24 @@ impl Cloud {
             instances,
             tokens,
             next_serial,
+            opened: now,
             config,
         }
+    }
+
+    /// Another configuration from now on. What is decided of machines stays; calls are counted anew, and a rate of calls
+    /// that is another one begins anew.
+    pub(crate) fn configure(&mut self, config: Arc<LoopbackConfig>, now: Instant) {
+        for operation in OPERATIONS {
+            if faults_of(&config, operation).calls_per_second
+                != faults_of(&self.config, operation).calls_per_second
+            {
+                self.limiters.remove(&operation);
+                self.limiters.extend(limiter(&config, operation, now));
+            }
+        }
+        self.calls.clear();
+        self.config = config;
     }
 
     /// Decides what becomes of a call that is made now.
@@ -145,6 +160,8 @@ impl Cloud {
 
         let serial = self.next_serial;
         self.next_serial += 1;
+        let since_open = now.saturating_duration_since(self.opened);
+        let newcomer = Newcomer { serial, provider_type, since_open };
         let record = Record {
             id: fresh.clone(),
             serial,
@@ -160,7 +177,7 @@ impl Cloud {
             lifecycle: Lifecycle::Pending,
             boot: Boot::Waiting,
             port: None,
-            fate: Fate::decide(&self.config, &mut self.dice, serial, provider_type),
+            fate: Fate::decide(&self.config, &mut self.dice, &newcomer),
         };
         self.tokens.insert(record.token.clone(), fresh.clone());
         let entry = Entry { record: record.clone(), listed_from: self.settled(now), old_tags: None };
@@ -278,6 +295,15 @@ impl Cloud {
         let stale = self.config.faults.stale_list;
         (!stale.is_zero()).then(|| now + stale)
     }
+}
+
+const OPERATIONS: [Operation; 4] =
+    [Operation::Create, Operation::List, Operation::Destroy, Operation::SetTags];
+
+fn limiter(config: &LoopbackConfig, operation: Operation, now: Instant) -> Option<(Operation, RateLimiter)> {
+    let faults = faults_of(config, operation);
+    let start = if faults.starts_exhausted { RateLimiter::exhausted } else { RateLimiter::new };
+    Some((operation, start(faults.calls_per_second?, now)))
 }
 
 fn faults_of(config: &LoopbackConfig, operation: Operation) -> &OperationFaults {

@@ -1,8 +1,10 @@
 //! What becomes of a machine, decided when it is created and kept with its record.
 
 use super::dice::Dice;
-use crate::{LoopbackConfig, faults::MachineFault};
-use pool_api::ProviderType;
+use crate::{
+    LoopbackConfig,
+    faults::{MachineFault, Newcomer},
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -39,23 +41,28 @@ pub(crate) struct Fate {
     pub(crate) change_host_key_after: Option<Duration>,
     #[serde(with = "humantime_serde")]
     pub(crate) reboot_after: Option<Duration>,
+    #[serde(default, with = "humantime_serde")]
+    pub(crate) kill_jobs_after: Option<Duration>,
+    /// No runner can be put on it or started.
+    #[serde(default)]
+    pub(crate) without_runner: bool,
 }
 
 impl Fate {
-    pub(crate) fn decide(
-        config: &LoopbackConfig,
-        dice: &mut Dice,
-        serial: u64,
-        provider_type: &ProviderType,
-    ) -> Self {
+    pub(crate) fn decide(config: &LoopbackConfig, dice: &mut Dice, newcomer: &Newcomer<'_>) -> Self {
         let boots = &config.faults.boots;
         // All are rolled, so that one rate does not change what another brings.
         let slow = dice.fate(boots.slow_boot_rate);
         let fails = dice.fate(boots.failed_boot_rate);
         let wrong_host = dice.fate(boots.wrong_host_rate);
         let seed = dice.seed();
-        let machines: Vec<_> =
-            config.faults.machines.iter().filter(|fault| fault.covers(serial, provider_type)).collect();
+        let mut draws = dice.machine();
+        let mut is_meant = |fault: &&MachineFault| {
+            // Each entry draws, also one that is not meant for this instance, or has no rate.
+            let drawn = draws.happens(fault.rate.unwrap_or(1.0));
+            drawn && fault.covers(newcomer)
+        };
+        let machines: Vec<_> = config.faults.machines.iter().filter(|fault| is_meant(fault)).collect();
         let earliest = |after: fn(&MachineFault) -> Option<Duration>| {
             machines.iter().filter_map(|fault| after(fault)).min()
         };
@@ -73,6 +80,8 @@ impl Fate {
             drop_connections_after: earliest(|fault| fault.drop_connections_after),
             change_host_key_after: earliest(|fault| fault.change_host_key_after),
             reboot_after: earliest(|fault| fault.reboot_after),
+            kill_jobs_after: earliest(|fault| fault.kill_jobs_after),
+            without_runner: machines.iter().any(|fault| fault.without_runner),
         }
     }
 }

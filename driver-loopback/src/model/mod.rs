@@ -11,6 +11,6 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cloud::{Admission, Cloud, TAG_LIMITS};
+pub(crate) use cloud::{Admission, Call, Cloud, TAG_LIMITS};
 pub(crate) use fate::{BootFate, Fate};
 pub(crate) use record::{Boot, Record};

@@ -1,6 +1,6 @@
 //! The provider without a body.
 
-use super::{Admission, Boot, BootFate, Cloud, Record};
+use super::{Admission, Boot, BootFate, Cloud, Fate, Record};
 use crate::{LoopbackConfig, LoopbackError, Operation};
 use pool_api::{
     ByteSize, CreateRequest, HourlyPrice, IdempotencyToken, InitCommand, InstanceId, InstanceType, Lifecycle,
@@ -154,6 +154,54 @@ fn of_several_faults_of_a_machine_the_earliest_counts() {
 }
 
 #[test]
+fn a_fault_can_be_for_one_of_so_many_machines() {
+    let machines = json!([{ "nth": 10, "every": 7, "hang_after": "90ms" }, { "nth": 3, "every": 2, "without_runner": true }]);
+    let mut cloud = cloud(json!({ "faults": { "machines": machines } }), vec![], Instant::now());
+    let fates: Vec<_> = (1..=17).map(|n| (n, create(&mut cloud, n, Instant::now()).fate)).collect();
+    let with = |is: fn(&Fate) -> bool| {
+        fates.iter().filter(|(_, fate)| is(fate)).map(|(n, _)| *n).collect::<Vec<_>>()
+    };
+    assert_eq!(with(|fate| fate.hang_after == Some(90 * MS)), [3, 10, 17]);
+    assert_eq!(with(|fate| fate.without_runner), [1, 3, 5, 7, 9, 11, 13, 15, 17]);
+}
+
+#[test]
+fn a_fault_can_be_for_machines_that_are_created_soon_after_the_set_was_opened() {
+    let start = Instant::now();
+    let machines = json!([{ "created_within": "300ms", "hang_after": "0s" }]);
+    let mut cloud = cloud(json!({ "faults": { "machines": machines } }), vec![], start);
+    let mut hangs = |n: u64, ms: u32| create(&mut cloud, n, start + MS * ms).fate.hang_after.is_some();
+    assert_eq!([hangs(1, 0), hangs(2, 299), hangs(3, 300), hangs(4, 9000)], [true, true, false, false]);
+}
+
+#[test]
+fn each_fault_with_a_rate_draws_for_each_machine_on_its_own() {
+    let fates = |machines: Value| {
+        let mut cloud =
+            cloud(json!({ "seed": 4, "faults": { "machines": machines } }), vec![], Instant::now());
+        (1..=400).map(|n| create(&mut cloud, n, Instant::now()).fate).collect::<Vec<_>>()
+    };
+    let first = json!({ "rate": 0.25, "reboot_after": "1s", "without_runner": true });
+    let second = json!({ "rate": 0.25, "hang_after": "1s" });
+    let both = fates(json!([first, second]));
+    let count = |is: fn(&Fate) -> bool| both.iter().filter(|fate| is(fate)).count();
+    let (one, other) = (count(|fate| fate.without_runner), count(|fate| fate.hang_after.is_some()));
+    assert!((70..=130).contains(&one) && (70..=130).contains(&other), "{one} and {other} of 400 for 0.25");
+    let together = count(|fate| fate.without_runner && fate.hang_after.is_some());
+    assert!((8..=50).contains(&together), "{together} of 400 for 0.25 of 0.25");
+    assert!(
+        both.iter().all(|fate| fate.without_runner == fate.reboot_after.is_some()),
+        "all of an entry or nothing"
+    );
+    // What is added, or is for others, changes nothing for the entries before it.
+    let alone = fates(json!([first]));
+    assert!(alone.iter().zip(&both).all(|(alone, both)| alone.reboot_after == both.reboot_after));
+    let elsewhere = json!({ "rate": 0.25, "provider_type": "large", "reboot_after": "1s" });
+    let after = fates(json!([elsewhere, second]));
+    assert!(after.iter().zip(&both).all(|(after, both)| after.hang_after == both.hang_after));
+}
+
+#[test]
 fn serial_numbers_go_on_after_those_that_are_there() {
     let now = Instant::now();
     let mut before = cloud(json!({}), vec![], now);
@@ -206,7 +254,7 @@ fn a_token_is_known_as_long_as_its_instance() {
 
 #[test]
 fn a_record_is_the_same_after_it_was_written_and_read() {
-    let faults = json!({ "boots": { "wrong_host_rate": 1.0 }, "machines": [{ "break_after": "4s" }] });
+    let faults = json!({ "boots": { "wrong_host_rate": 1.0 }, "machines": [{ "break_after": "4s", "without_runner": true }] });
     let mut cloud = cloud(json!({ "faults": faults }), vec![], Instant::now());
     let record = create(&mut cloud, 1, Instant::now());
     let text = serde_json::to_string(&record).unwrap();
