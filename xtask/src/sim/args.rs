@@ -39,6 +39,9 @@ pub(crate) struct SimArgs {
     /// Tell what happens, in readable lines
     #[arg(long)]
     story: bool,
+    /// Do not look for the faults that a violation takes
+    #[arg(long)]
+    no_shrink: bool,
     /// Write the log of all events to this file
     #[arg(long, value_name = "FILE", requires = "seed")]
     log: Option<PathBuf>,
@@ -102,23 +105,29 @@ impl SimArgs {
         self.json
     }
 
-    pub(crate) fn story(&self) -> bool {
-        self.story
-    }
-
     /// What the program is told for one seed.
     pub(crate) fn seed_arguments(&self, seed: u64) -> Vec<String> {
         let mut arguments = vec!["run".to_owned(), "--seed".to_owned(), seed.to_string()];
         if let Some(faults) = &self.only_faults {
             arguments.extend(["--only-faults".to_owned(), faults.clone()]);
         }
-        if self.story {
-            arguments.push("--story".to_owned());
-        }
         if let Some(file) = &self.log {
             arguments.extend(["--log".to_owned(), file.display().to_string()]);
         }
+        arguments.extend(self.how_it_is_told());
         arguments
+    }
+
+    /// What the program is told for one scenario.
+    pub(crate) fn scenario_arguments(&self, name: &str) -> Vec<String> {
+        let mut arguments = vec!["scenario".to_owned(), name.to_owned()];
+        arguments.extend(self.how_it_is_told());
+        arguments
+    }
+
+    fn how_it_is_told(&self) -> impl Iterator<Item = String> {
+        let wishes = [("--story", self.story), ("--no-shrink", self.no_shrink)];
+        wishes.into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option.to_owned())
     }
 }
 
@@ -168,6 +177,8 @@ mod tests {
         let args = parse("--seed 7 --only-faults 1,4 --story --log f").unwrap();
         assert_eq!(args.choice(), Choice::Seed(7));
         let passed_on = args.seed_arguments(7).join(" ");
-        assert_eq!(passed_on, "run --seed 7 --only-faults 1,4 --story --log f");
+        assert_eq!(passed_on, "run --seed 7 --only-faults 1,4 --log f --story");
+        let args = parse("--scenario a --no-shrink").unwrap();
+        assert_eq!(args.scenario_arguments("a").join(" "), "scenario a --no-shrink");
     }
 }

@@ -28,6 +28,12 @@ impl ScenarioEnd {
         format!("{verdict} {:>8}  {}", seconds(self.took), self.name)
     }
 
+    /// What a check said.
+    pub(crate) fn violation(&self) -> String {
+        let told = self.said.iter().find_map(|line| line.strip_prefix("BROKEN: "));
+        told.map_or_else(|| self.what(), str::to_owned)
+    }
+
     /// What went wrong, in short: what it said, or how it ended.
     pub(crate) fn what(&self) -> String {
         if self.ended.code() == Some(1) && !self.said.is_empty() {
@@ -54,7 +60,8 @@ fn names_in(text: &str) -> Vec<String> {
 
 /// Runs one scenario.
 pub(crate) fn run(mut command: Command, name: &str, pace: Pace) -> Result<ScenarioEnd, TaskError> {
-    command.args(["scenario", name]);
+    // Who looks into a failure has its faults looked for then: that takes hundreds of runs.
+    command.args(["scenario", "--no-shrink", name]);
     let began = Instant::now();
     let mut said = Vec::new();
     let ended = child::run(&mut command, pace.limit, |line| {

@@ -24,11 +24,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<ExitCode, TaskError> {
     match args.choice() {
         Choice::Seed(seed) => passed_on(&program, &args.seed_arguments(seed)),
         Choice::List => passed_on(&program, &["list".to_owned()]),
-        Choice::Scenarios([name]) => {
-            let mut arguments = vec!["scenario".to_owned(), name.clone()];
-            arguments.extend(args.story().then(|| "--story".to_owned()));
-            passed_on(&program, &arguments)
-        }
+        Choice::Scenarios([name]) => passed_on(&program, &args.scenario_arguments(name)),
         Choice::Scenarios(names) => run_scenarios(&program, names, pace),
         Choice::AllScenarios => run_scenarios(&program, &scenarios::names(&program)?, pace),
         Choice::Twice(seeds) => run_twice(&program, seeds, pace),

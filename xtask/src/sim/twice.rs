@@ -64,7 +64,7 @@ fn one(program: &Path, folder: &Path, seed: u64, pace: Pace) -> Result<Option<Di
     let mut codes = Vec::new();
     for log in &logs {
         let mut command = Command::new(program);
-        command.args(["run", "--seed", &seed.to_string(), "--log"]).arg(log);
+        command.args(["run", "--no-shrink", "--seed", &seed.to_string(), "--log"]).arg(log);
         let ended = child::run(&mut command, pace.limit, |_| ControlFlow::Continue(()))?;
         match ended.code() {
             Some(code @ (0 | 1)) => codes.push(code),

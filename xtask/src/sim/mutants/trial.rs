@@ -43,12 +43,12 @@ pub(crate) fn run(program: &Path, mutant: &Mutant, pace: Pace) -> Result<Verdict
             let end = scenarios::run(command, scenario, pace)?;
             match end.ended.code() {
                 Some(0) => Caught::Not,
-                Some(1) => Caught::By { violation: end.what(), seeds: None },
+                Some(1) => Caught::By { violation: end.violation(), seeds: None },
                 _ => Caught::Broken(end.what()),
             }
         }
         Trial::Seeds(seeds) => {
-            command.args(["batch", "--seeds", &seeds.to_string(), "--json"]);
+            command.args(["batch", "--no-shrink", "--seeds", &seeds.to_string()]);
             let mut found: Option<SeedFailure> = None;
             let ended = child::run(&mut command, pace.limit, |line| {
                 let Some(Line::Failed(failure)) = Line::read(line) else { return ControlFlow::Continue(()) };
@@ -57,7 +57,7 @@ pub(crate) fn run(program: &Path, mutant: &Mutant, pace: Pace) -> Result<Verdict
             })?;
             match found {
                 Some(failure) => Caught::By {
-                    violation: failure.violation(),
+                    violation: failure.violation,
                     seeds: Some((failure.seed + 1).saturating_sub(seeds.first())),
                 },
                 None if ended.code() == Some(0) => Caught::Not,
