@@ -102,6 +102,7 @@ mod session;
 mod shell;
 mod subscription;
 mod verify;
+mod wall_clock;
 
 pub use crate::{
     config::{ConfigError, FieldProblem, PoolConfig, read_toml, read_toml_file},
@@ -112,6 +113,7 @@ pub use crate::{
     pool::{Pool, PoolBuilder, StartError, StartJob, TagsSaved},
     program::{RunnerError, RunnerSource},
     subscription::Subscription,
+    wall_clock::WallClock,
 };
 pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RequestError, RunEnd, StreamSize};

@@ -287,6 +287,7 @@ impl Worker {
         let limit = if wait { WAITING_READ_LIMIT } else { ANSWER_LIMIT };
         self.answers.spawn(async move {
             let answer = tokio::select! {
+                biased;
                 // Dropping the answer is safe: a late one is passed over.
                 () = reply.closed() => return,
                 answer = answer.wait(limit) => answer,

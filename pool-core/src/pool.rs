@@ -8,9 +8,10 @@ use crate::{
     link::{Read, ReadError},
     metrics::Metrics,
     program::{RunnerError, RunnerSource},
-    secret,
+    secret::Chance,
     shell::{Shell, ShellParts},
     subscription::Subscription,
+    wall_clock::WallClock,
 };
 use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
 use pool_protocol::{OutputChunk, OutputStream};
@@ -65,6 +66,8 @@ pub struct PoolBuilder {
     runner: RunnerSource,
     registry: Registry,
     epoch: u64,
+    wall_clock: WallClock,
+    chance: Chance,
 }
 
 impl std::fmt::Debug for PoolBuilder {
@@ -123,6 +126,20 @@ impl PoolBuilder {
         self
     }
 
+    /// Where the time of day comes from, by which the pool tells how old an instance is that it finds. Default: the
+    /// system's clock.
+    pub fn wall_clock(mut self, clock: WallClock) -> Self {
+        self.wall_clock = clock;
+        self
+    }
+
+    /// Where the secrets of instances and the tokens of creates come from. For simulations: secrets from a source that
+    /// can be guessed prove nothing. Default: the system's source.
+    pub fn chance(mut self, rng: impl rand::Rng + Send + 'static) -> Self {
+        self.chance = Chance::Given(std::sync::Mutex::new(Box::new(rng)));
+        self
+    }
+
     /// p01: validates the configuration, then starts the pool.
     ///
     /// # Errors
@@ -131,7 +148,7 @@ impl PoolBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Pool, StartError> {
-        let Self { config, instance_set, connector, runner, registry, epoch } = self;
+        let Self { config, instance_set, connector, runner, registry, epoch, wall_clock, chance } = self;
         config.validate()?;
         config.validate_for(&instance_set.capabilities())?;
         let placements = instance_set.placements();
@@ -159,7 +176,8 @@ impl PoolBuilder {
         let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone());
         let interval = config.metrics_interval;
         let state = PoolState::new(setup, Time::ZERO);
-        let parts = ShellParts { config, cloud, epoch, metrics, runner, connector, state };
+        let parts =
+            ShellParts { config, cloud, epoch, metrics, runner, connector, state, wall_clock, chance };
         let (shell, effects) = Shell::new(parts);
         let metrics = tokio::spawn(update_metrics(shell.clone(), interval));
         let main = tokio::spawn(shell.clone().run(effects));
@@ -177,6 +195,7 @@ async fn update_metrics(shell: Arc<Shell>, interval: Duration) {
     let mut stopped = shell.stopped.subscribe();
     loop {
         tokio::select! {
+            biased;
             _ = stopped.wait_for(|stopped| *stopped) => return,
             _ = ticks.tick() => {}
         }
@@ -197,7 +216,16 @@ impl Pool {
         #[cfg(not(feature = "runner"))]
         let runner = RunnerSource::Files(BTreeMap::new());
         let connector = Arc::new(connector);
-        PoolBuilder { config, instance_set, connector, runner, registry: Registry::new(), epoch: 0 }
+        PoolBuilder {
+            config,
+            instance_set,
+            connector,
+            runner,
+            registry: Registry::new(),
+            epoch: 0,
+            wall_clock: WallClock::system(),
+            chance: Chance::System,
+        }
     }
 
     /// p02: wakes after every change that may matter to a scheduler.
@@ -225,7 +253,7 @@ impl Pool {
         if let Err(error) = self.shell.check_runner() {
             return Err(CreateRefusal::RunnerUnavailable(crate::link::chain(&error)));
         }
-        let (secret, fresh) = secret::fresh();
+        let (secret, fresh) = self.shell.chance.fresh();
         let token = fresh.token.clone();
         self.shell.step(|state, now| {
             state.create(now, instance_type, fresh)?;

@@ -2,17 +2,32 @@
 
 use pool_api::{InitCommand, ROOT_VARIABLE};
 use pool_state::{FreshInstance, SecretHash};
-use rand::RngExt as _;
+use rand::{Rng, RngExt as _};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// The file that holds the secret, below the instance's root.
 pub(crate) const SECRET_FILE: &str = "instance-secret";
 
-/// A new secret of 40 hexadecimal digits, and what the decisions may know of it.
-pub(crate) fn fresh() -> (SecretString, FreshInstance) {
-    let mut rng = rand::rng();
+/// Where secrets and tokens come from.
+pub(crate) enum Chance {
+    System,
+    Given(Mutex<Box<dyn Rng + Send>>),
+}
+
+impl Chance {
+    /// A new secret of 40 hexadecimal digits, and what the decisions may know of it.
+    pub(crate) fn fresh(&self) -> (SecretString, FreshInstance) {
+        match self {
+            Self::System => fresh(&mut rand::rng()),
+            Self::Given(rng) => fresh(&mut **rng.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+fn fresh(rng: &mut (impl Rng + ?Sized)) -> (SecretString, FreshInstance) {
     let secret = SecretString::from(hex::encode(rng.random::<[u8; 20]>()));
     let token = pool_api::IdempotencyToken::from_bits(rng.random());
     let hash = hash(&secret);
@@ -48,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_secret_has_40_hex_digits_and_only_its_hash_is_shown() {
-        let (secret, fresh) = fresh();
+        let (secret, fresh) = Chance::System.fresh();
         assert_eq!(secret.expose_secret().len(), 40);
         assert!(secret.expose_secret().bytes().all(|b| b.is_ascii_hexdigit()));
         assert!(!format!("{secret:?}{fresh:?}").contains(secret.expose_secret()));
@@ -60,7 +75,7 @@ mod tests {
     fn the_init_command_stores_the_secret_then_runs_the_operators() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("a root");
-        let (secret, _) = fresh();
+        let (secret, _) = Chance::System.fresh();
         let script = init_command(&secret, "echo hi > \"$POOL_WORKER_ROOT/operators\"");
         let status = std::process::Command::new("sh")
             .args(["-c", script.expose()])

@@ -7,8 +7,9 @@ use crate::{
     link::{Ask, Link},
     metrics::Metrics,
     program::{Loaded, RunnerError, RunnerProgram, RunnerSource},
-    secret,
+    secret::{self, Chance},
     verify::PoolVerifier,
+    wall_clock::WallClock,
 };
 use pool_api::{
     Architecture, CreateRequest, IdempotencyToken, Instance, InstanceId, InstanceTypeName, JobSpec, RunId,
@@ -35,10 +36,12 @@ pub(crate) struct Shell {
     pub(crate) cloud: Cloud,
     pub(crate) epoch: u64,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) changes: Changes,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) runner: RunnerSource,
+    pub(crate) chance: Chance,
+    wall_clock: WallClock,
     started: Instant,
     /// Always the first lock that is taken; no other is held while one of the rest is.
     state: Mutex<PoolState>,
@@ -68,6 +71,8 @@ pub(crate) struct ShellParts {
     pub(crate) runner: RunnerSource,
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) state: PoolState,
+    pub(crate) wall_clock: WallClock,
+    pub(crate) chance: Chance,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,10 +91,12 @@ impl Shell {
             cloud: parts.cloud,
             epoch: parts.epoch,
             metrics: parts.metrics,
-            changes: watch::Sender::new(0),
+            changes: Changes::default(),
             notices: broadcast::Sender::new(1024),
             stopped: watch::Sender::new(false),
             runner: parts.runner,
+            chance: parts.chance,
+            wall_clock: parts.wall_clock,
             started: Instant::now(),
             state: Mutex::new(parts.state),
             effects,
@@ -175,7 +182,7 @@ impl Shell {
     /// Ends the loop, and lets everybody who waits for a change see that there will be none.
     pub(crate) fn stop(&self) {
         self.stopped.send_replace(true);
-        self.changes.send_modify(|count| *count += 1);
+        self.changes.tell();
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -225,7 +232,7 @@ impl Shell {
                 lock(&self.links).remove(&instance);
                 self.cloud.forget(&instance);
             }
-            Effect::Notify => self.changes.send_modify(|count| *count += 1),
+            Effect::Notify => self.changes.tell(),
             Effect::Observe(observation) => self.metrics.observe(&observation),
             Effect::Report(notice) => self.report(notice),
         }
@@ -241,7 +248,8 @@ impl Shell {
     async fn list(&self, op: OpId) {
         match self.cloud.instances().await {
             Ok(instances) => {
-                let listed = instances.iter().map(|instance| describe(&**instance)).collect();
+                let clock = self.wall_clock.now();
+                let listed = instances.iter().map(|instance| describe(&**instance, clock)).collect();
                 // In one step, so that a create that ends meanwhile keeps its instance's description.
                 self.step(|state, now| {
                     self.cloud.learn(&instances);
@@ -281,9 +289,10 @@ impl Shell {
         match self.cloud.create(request).await {
             Ok(instance) => {
                 self.drop_secret(&create.token);
+                let clock = self.wall_clock.now();
                 self.step(|state, now| {
                     self.cloud.learn(std::slice::from_ref(&instance));
-                    state.handle(now, Event::Created { op, instance: describe(&*instance) });
+                    state.handle(now, Event::Created { op, instance: describe(&*instance, clock) });
                 });
             }
             Err(failure) => {
@@ -311,6 +320,10 @@ impl Shell {
 
     /// The runner program for a worker. Loaded when it is not at hand, and again when its file has changed.
     pub(crate) async fn runner_program(&self, id: &InstanceId) -> Result<RunnerProgram, RunnerError> {
+        // There is nothing to read, and so no thread to read it on: a paused clock goes on.
+        if let RunnerSource::Installed(path) = &self.runner {
+            return Ok(RunnerProgram::Installed(path.clone()));
+        }
         let instances = self.look(|state| state.instance_type(id));
         let architecture =
             instances.and_then(|name| self.architectures.get(&name).copied()).unwrap_or_default();
@@ -381,6 +394,31 @@ impl Shell {
     }
 }
 
+/// Tells subscribers that something has changed, in the order in which they subscribed. Each has a channel of its own: the
+/// receivers of one are woken in an order that the runtime leaves to chance.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Mutex<Vec<watch::Sender<u64>>>);
+
+impl Changes {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        let (sender, receiver) = watch::channel(0);
+        let mut subscribers = lock(&self.0);
+        // Those that are gone go now and then, also where nothing changes.
+        if subscribers.len() == subscribers.capacity() {
+            subscribers.retain(|subscriber| !subscriber.is_closed());
+        }
+        subscribers.push(sender);
+        receiver
+    }
+
+    pub(crate) fn tell(&self) {
+        lock(&self.0).retain(|subscriber| {
+            subscriber.send_modify(|count| *count += 1);
+            !subscriber.is_closed()
+        });
+    }
+}
+
 /// A pool whose loop has ended is stopped.
 struct StopOnDrop(Arc<Shell>);
 
@@ -404,7 +442,8 @@ fn done(op: OpId, result: Result<(), Failure>) -> Event {
     }
 }
 
-fn describe(instance: &dyn Instance) -> ListedInstance {
+/// `clock` is what the wall clock shows.
+fn describe(instance: &dyn Instance, clock: SystemTime) -> ListedInstance {
     ListedInstance {
         id: instance.id().clone(),
         provider_type: instance.provider_type().clone(),
@@ -414,6 +453,6 @@ fn describe(instance: &dyn Instance) -> ListedInstance {
         lifecycle: instance.lifecycle(),
         created: instance.created(),
         // The one place where a wall clock has a say: the decisions believe it once for each instance.
-        age: instance.created().map(|at| SystemTime::now().duration_since(at).unwrap_or_default()),
+        age: instance.created().map(|at| clock.duration_since(at).unwrap_or_default()),
     }
 }

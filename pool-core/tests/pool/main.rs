@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod changes;
+mod determinism;
 mod faults;
 mod jobs;
 mod metrics;

@@ -205,7 +205,7 @@ impl Instance for ScriptedInstance {
         Lifecycle::Running
     }
     fn created(&self) -> Option<SystemTime> {
-        None
+        Some(SystemTime::UNIX_EPOCH)
     }
     async fn set_tags(&self, tags: &Tags) -> Result<(), BoxCloudError> {
         self.cloud.saves.acquire().await.unwrap().forget();
