@@ -59,6 +59,31 @@ fn bad_configurations_are_refused_with_the_path_of_the_field() {
             "faults.machines[0].nth",
             "from 1",
         ),
+        (
+            json!({ "faults": { "machines": [{ "every": 7, "hang_after": "1s" }] } }),
+            "faults.machines[0].every",
+            "nth",
+        ),
+        (
+            json!({ "faults": { "machines": [{ "nth": 1, "every": 0, "hang_after": "1s" }] } }),
+            "faults.machines[0].every",
+            "above 0",
+        ),
+        (
+            json!({ "faults": { "machines": [{ "created_within": "0s", "hang_after": "1s" }] } }),
+            "faults.machines[0].created_within",
+            "above 0s",
+        ),
+        (
+            json!({ "faults": { "machines": [{ "rate": 1.1, "hang_after": "1s" }] } }),
+            "faults.machines[0].rate",
+            "from 0",
+        ),
+        (
+            json!({ "faults": { "machines": [{ "nth": 1, "without_runner": false }] } }),
+            "faults.machines[0]",
+            "without_runner",
+        ),
         (json!([1]), "loopback", ""),
     ];
     for (config, field, problem) in cases {
@@ -82,7 +107,10 @@ fn a_configuration_is_the_same_after_it_was_written_and_read() {
             "quota": { "instances": 5, "groups": { "gpu": 1 } },
             "capacity": [{ "placement": "a", "instances": 3 }],
             "boots": { "slow_boot_rate": 0.5, "slow_boot": "1m" },
-            "machines": [{ "nth": 3, "break_after": "4s" }],
+            "machines": [
+                { "nth": 3, "every": 7, "break_after": "4s" },
+                { "created_within": "300ms", "rate": 0.1, "without_runner": true, "kill_jobs_after": "1m" },
+            ],
         },
     }))
     .unwrap();

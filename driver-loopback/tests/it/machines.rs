@@ -148,6 +148,66 @@ async fn a_machine_reboots_once_and_keeps_its_files() {
     }
 }
 
+/// What a runner has on a worker, in little: a daemon, and a keeper in a session of its own with a job that is in no
+/// directory of the instance.
+const RUNNER: &str = r#"
+mkdir -p runner/runs/a#1/work && cd runner && mkfifo runs/a#1/control
+setsid sleep 300 > /dev/null 2>&1 & echo $! > ../daemon
+setsid sh -c '
+    (cd runs/a#1/work && exec env -i sleep 300) > /dev/null 2>&1 & echo $! > ../job
+    (cd / && exec env -i sleep 300) > /dev/null 2>&1 & echo $! > ../elsewhere
+    wait
+' <> runs/a#1/control > /dev/null 2>&1 & echo $! > ../keeper
+"#;
+
+#[tokio::test]
+async fn the_runs_of_a_machine_are_killed_and_nothing_else() {
+    let cloud =
+        Cloud::new(json!({ "faults": { "machines": [{ "nth": 1, "kill_jobs_after": "1s" }] } })).await;
+    let instance = cloud.running(RUNNER).await;
+    let spared = cloud.running(RUNNER).await;
+    let pid = async |instance: &dyn pool_api::Instance, name: &str| {
+        common::pid(&Path::new(instance.root()).join(name)).await
+    };
+    let client = cloud.connect(&*instance).await;
+    let channel = client.start("cd runner && exec cat").await;
+    for name in ["keeper", "job", "elsewhere"] {
+        let pid = pid(&*instance, name).await;
+        let ended = async {
+            while is_alive(pid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("the {name} is alive"));
+    }
+    assert!(is_alive(pid(&*instance, "daemon").await));
+    for name in ["keeper", "job", "elsewhere", "daemon"] {
+        assert!(is_alive(pid(&*spared, name).await), "the {name} of another instance");
+    }
+    let (mut reader, writer) = channel.split();
+    writer.data_bytes(b"still here".to_vec()).await.unwrap();
+    writer.eof().await.unwrap();
+    assert_eq!(timeout(PATIENCE, collect(&mut reader)).await.unwrap().text(), "still here");
+    for instance in cloud.list().await {
+        instance.destroy().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_runner_can_be_put_on_a_machine_that_is_to_be_without_one() {
+    let cloud = Cloud::new(json!({ "faults": { "machines": [{ "nth": 2, "without_runner": true }] } })).await;
+    for (number, takes) in [(1, true), (2, false)] {
+        let instance = cloud.running("echo ran > ran").await;
+        assert_eq!(file(&Path::new(instance.root()).join("ran")).await, "ran", "all else is well");
+        let client = cloud.connect(&*instance).await;
+        for directory in ["bin", "runner"] {
+            let made = client.run(format!("mkdir -p {}/{directory}", instance.root())).await;
+            assert_eq!(made.end == End::Code(0), takes, "{directory} of instance {number}: {made:?}");
+        }
+        instance.destroy().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_failed_boot_is_listed_as_failed_and_can_be_destroyed() {
     let cloud = Cloud::new(json!({ "faults": { "boots": { "failed_boot_rate": 1.0 } } })).await;
