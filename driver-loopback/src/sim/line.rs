@@ -269,6 +269,7 @@ impl State {
             return;
         }
         let (instance, genuine) = (machine.id.clone(), machine.genuine);
+        let without_runner = machine.without_runner;
         let (program, verified) = (connection.program, connection.verified);
         let commanded =
             |what| SimEvent::Commanded { instance: instance.clone(), program, genuine, verified, what };
@@ -286,7 +287,10 @@ impl State {
                 self.counters.commands += 1;
                 self.emit(&commanded(if is_attach { "attach" } else { "other" }));
                 self.answer(id, ToProgram::Opened(opened));
-                if is_attach {
+                if without_runner {
+                    self.say(channel, Said::Stderr("sh: exec: the runner: not found\n"));
+                    self.say(channel, Said::Exit(ExitStatus::Code(127)));
+                } else if is_attach {
                     self.with_runner(&instance, |runner, scene| runner.attach(channel, program, scene));
                 } else {
                     self.say(channel, Said::Exit(ExitStatus::Code(0)));
@@ -329,6 +333,7 @@ impl State {
     pub(super) fn say(&mut self, channel: ChannelId, said: Said) {
         let event = match said {
             Said::Frame(bytes) => ChannelEvent::Stdout(bytes.into()),
+            Said::Stderr(text) => ChannelEvent::Stderr(Bytes::from_static(text.as_bytes())),
             Said::Exit(status) => ChannelEvent::Exit(status),
         };
         self.answer(channel.connection, ToProgram::Event(channel, event));

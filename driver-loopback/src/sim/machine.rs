@@ -60,6 +60,8 @@ pub(super) struct Machine {
     pub(super) genuine: bool,
     /// What is stored as its secret.
     pub(super) secret: Option<String>,
+    /// No runner can be started on it.
+    pub(super) without_runner: bool,
     /// Those that were accepted and not closed.
     pub(super) connections: BTreeSet<ConnectionId>,
     pub(super) runner: Runner,
@@ -138,6 +140,7 @@ impl State {
             own_key,
             genuine,
             secret: if genuine { secret } else { secret.map(|_| other) },
+            without_runner: record.fate.without_runner,
             connections: BTreeSet::new(),
             runner: Runner::new(locks_records),
         };
@@ -162,6 +165,7 @@ impl State {
             (fate.drop_connections_after, Strike::DropConnections),
             (fate.change_host_key_after, Strike::ChangeHostKey),
             (fate.reboot_after, Strike::Reboot),
+            (fate.kill_jobs_after, Strike::KillJobs),
         ];
         for (after, strike) in strikes {
             steps.extend(after.map(|after| (millis(after), Step::Strike(strike))));

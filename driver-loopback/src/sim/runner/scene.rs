@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug)]
 pub(in crate::sim) enum Said {
     Frame(Vec<u8>),
+    Stderr(&'static str),
     Exit(ExitStatus),
 }
 
