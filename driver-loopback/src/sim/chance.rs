@@ -11,7 +11,8 @@ const SALT: u64 = 0x5ca1_ab1e_00fc_10d5;
 pub(super) struct Chance {
     pub(super) calls: Xoshiro256PlusPlus,
     pub(super) lists: Xoshiro256PlusPlus,
-    pub(super) lines: Xoshiro256PlusPlus,
+    /// Seeds the chance of each connection.
+    lines: u64,
     pub(super) machines: Xoshiro256PlusPlus,
     /// Of the programs' key.
     pub(super) keys: Xoshiro256PlusPlus,
@@ -21,7 +22,24 @@ impl Chance {
     pub(super) fn new(seed: u64) -> Self {
         let mut seeder = Xoshiro256PlusPlus::seed_from_u64(seed ^ SALT);
         let mut stream = || Xoshiro256PlusPlus::seed_from_u64(seeder.next_u64());
-        Self { calls: stream(), lists: stream(), lines: stream(), machines: stream(), keys: stream() }
+        Self {
+            calls: stream(),
+            lists: stream(),
+            lines: stream().next_u64(),
+            machines: stream(),
+            keys: stream(),
+        }
+    }
+
+    /// The chance of a connection, apart from all others': when a program crashes, its runtime drops its tasks in an order
+    /// that nobody seeds.
+    pub(super) fn line(&self, connection: u64) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(self.lines ^ connection.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The chance of closing a connection or a part of it at a time, the same for all parts.
+    pub(super) fn closing(&self, connection: u64, at: Duration) -> Xoshiro256PlusPlus {
+        Xoshiro256PlusPlus::seed_from_u64(self.line(connection).next_u64() ^ millis(at))
     }
 }
 

@@ -57,7 +57,7 @@ impl Clock {
     }
 }
 
-/// What is due, in the order of its times, and for the same time in the order in which it was added.
+/// What is due, in the order of its times; for the same time by rank, and then in the order in which it was added.
 #[derive(Debug)]
 pub(super) struct Agenda<T> {
     heap: BinaryHeap<Item<T>>,
@@ -67,6 +67,7 @@ pub(super) struct Agenda<T> {
 #[derive(Debug)]
 struct Item<T> {
     at: Duration,
+    rank: u64,
     number: u64,
     what: T,
 }
@@ -76,9 +77,9 @@ impl<T> Agenda<T> {
         Self { heap: BinaryHeap::new(), added: 0 }
     }
 
-    pub(super) fn add(&mut self, at: Duration, what: T) {
+    pub(super) fn add(&mut self, at: Duration, rank: u64, what: T) {
         self.added += 1;
-        self.heap.push(Item { at, number: self.added, what });
+        self.heap.push(Item { at, rank, number: self.added, what });
     }
 
     pub(super) fn next(&self) -> Option<Duration> {
@@ -97,7 +98,7 @@ impl<T> Agenda<T> {
 impl<T> Ord for Item<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         // The heap gives the greatest first.
-        (other.at, other.number).cmp(&(self.at, self.number))
+        (other.at, other.rank, other.number).cmp(&(self.at, self.rank, self.number))
     }
 }
 
@@ -120,16 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_due_comes_by_time_and_then_in_order() {
+    fn what_is_due_comes_by_time_and_rank_and_then_in_order() {
         let mut agenda = Agenda::new();
-        for (at, what) in [(5, 'a'), (3, 'b'), (5, 'c'), (3, 'd'), (9, 'e')] {
-            agenda.add(Duration::from_millis(at), what);
+        for (at, rank, what) in [(5, 0, 'a'), (3, 1, 'b'), (5, 0, 'c'), (3, 0, 'd'), (9, 0, 'e')] {
+            agenda.add(Duration::from_millis(at), rank, what);
         }
         let mut due = Vec::new();
         while let Some((_, what)) = agenda.pop(Duration::from_millis(5)) {
             due.push(what);
         }
-        assert_eq!(due, ['b', 'd', 'a', 'c']);
+        assert_eq!(due, ['d', 'b', 'a', 'c']);
         assert_eq!(agenda.next(), Some(Duration::from_millis(9)));
     }
 }

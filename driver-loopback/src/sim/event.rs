@@ -330,7 +330,8 @@ pub struct SimCounters {
     pub frames_to_runners: u64,
     /// Frames that runners have sent.
     pub frames_from_runners: u64,
-    /// Things that have come due in the world: what it costs.
+    /// Things that have come due in the world: what it costs. After a crash this depends a little on the order in which
+    /// the runtime drops its tasks, as no event does.
     pub events: u64,
 }
 

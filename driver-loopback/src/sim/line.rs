@@ -1,7 +1,7 @@
 //! Connections between programs and machines: what is on its way, what holds it up, and how they end.
 
 use super::{
-    SimEvent,
+    SimEvent, SimOptions,
     chance::{draw, happens, millis},
     executor::Cause,
     machine::Power,
@@ -10,6 +10,7 @@ use super::{
 };
 use bytes::Bytes;
 use pool_api::{ChannelEvent, Command, CommandOutput, ExitStatus, HostKey, InstanceId};
+use rand::rngs::Xoshiro256PlusPlus;
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -37,6 +38,7 @@ pub(super) struct Refused;
 #[derive(Debug)]
 pub(super) struct Connection {
     program: u32,
+    chance: Xoshiro256PlusPlus,
     address: String,
     /// Whose it is once it was accepted.
     machine: Option<InstanceId>,
@@ -102,6 +104,7 @@ impl State {
         let (end, ended) = watch::channel(None);
         let connection = Connection {
             program,
+            chance: self.chance.line(id),
             address,
             machine: None,
             verified: false,
@@ -166,7 +169,9 @@ impl State {
     pub(super) fn end_input(&mut self, channel: ChannelId, closes: bool) -> bool {
         self.clock.read();
         let open = self.is_open(channel);
-        if open {
+        if open && closes {
+            self.send_closing(channel.connection, ToMachine::EndOfInput(channel));
+        } else if open {
             self.send(channel.connection, ToMachine::EndOfInput(channel));
         }
         if closes && let Some(connection) = self.connections.get_mut(&channel.connection) {
@@ -187,28 +192,31 @@ impl State {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if !std::mem::replace(&mut connection.has_hung_up, true) {
             connection.end_for_program(cause);
-            self.send(id, ToMachine::HangUp);
+            self.send_closing(id, ToMachine::HangUp);
         }
     }
 
     /// Sends something to the machine, after all that was sent before.
     fn send(&mut self, id: ConnectionId, item: ToMachine) {
-        let latency = self.line_latency();
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let latency = line_latency(&mut connection.chance, &self.options);
+        self.send_after(id, latency, item);
+    }
+
+    /// The same, for what closes the connection or a channel. When a program crashes, which of them come, and in which
+    /// order, is not seeded. It must not matter: all arrive at the same time.
+    fn send_closing(&mut self, id: ConnectionId, item: ToMachine) {
+        let mut chance = self.chance.closing(id, self.clock.time());
+        let latency = line_latency(&mut chance, &self.options);
+        self.send_after(id, latency, item);
+    }
+
+    fn send_after(&mut self, id: ConnectionId, latency: Duration, item: ToMachine) {
         let now = self.clock.time();
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.arrives = connection.arrives.max(now + latency);
         let at = connection.arrives;
         self.at(at, What::ToMachine(id, item));
-    }
-
-    fn line_latency(&mut self) -> Duration {
-        let rng = &mut self.chance.lines;
-        let latency = draw(rng, &self.options.line_latency);
-        if happens(rng, self.options.slow_line_rate) {
-            latency + Duration::from_millis(millis(self.options.slow_line))
-        } else {
-            latency
-        }
     }
 
     pub(super) fn reach_program(&mut self, id: ConnectionId, item: ToProgram) {
@@ -351,9 +359,9 @@ impl State {
     }
 
     fn send_back(&mut self, id: ConnectionId, item: ToProgram) {
-        let latency = self.line_latency();
         let now = self.clock.time();
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        let latency = line_latency(&mut connection.chance, &self.options);
         connection.comes_back = connection.comes_back.max(now + latency);
         let at = connection.comes_back;
         self.at(at, What::ToProgram(id, item));
@@ -431,6 +439,15 @@ impl State {
         for number in self.connections_of(id) {
             self.drop_held(number);
         }
+    }
+}
+
+fn line_latency(chance: &mut Xoshiro256PlusPlus, options: &SimOptions) -> Duration {
+    let latency = draw(chance, &options.line_latency);
+    if happens(chance, options.slow_line_rate) {
+        latency + Duration::from_millis(millis(options.slow_line))
+    } else {
+        latency
     }
 }
 

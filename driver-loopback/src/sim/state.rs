@@ -110,7 +110,12 @@ impl State {
         if at > FAR {
             return;
         }
-        self.agenda.add(at, what);
+        // Those of connections by connection, so that it does not matter which a crash closes first.
+        let rank = match &what {
+            What::ToMachine(id, _) | What::ToProgram(id, _) => *id,
+            _ => 0,
+        };
+        self.agenda.add(at, rank, what);
         if self.sleeps_until.is_some_and(|until| at < until) {
             self.sleeps_until = None;
             self.wake.notify_one();
