@@ -50,6 +50,18 @@ impl SshConfig {
         }
     }
 
+    /// No more patient than this: a peer that is silent for so long is dead, and connecting and login may take as long
+    /// each. For pools that give workers up sooner than the defaults notice that these are silent. What is more
+    /// impatient already stays so.
+    #[must_use]
+    pub fn patient_for(mut self, silence: Duration) -> Self {
+        let intervals = u32::try_from(self.questions()).unwrap_or(u32::MAX).saturating_add(1);
+        self.connect_timeout = self.connect_timeout.min(silence);
+        self.handshake_timeout = self.handshake_timeout.min(silence);
+        self.keepalive_interval = self.keepalive_interval.min(silence / intervals);
+        self
+    }
+
     /// After how much silence a peer is dead.
     pub(crate) fn dead_after(&self) -> Duration {
         let intervals = u32::try_from(self.questions()).unwrap_or(u32::MAX).saturating_add(1);
@@ -72,5 +84,19 @@ mod tests {
         assert_eq!(config.dead_after(), Duration::from_secs(30));
         config.keepalive_max = 0;
         assert_eq!(config.dead_after(), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn patience_is_only_made_shorter() {
+        let config = || SshConfig::new(PrivateKey::generate());
+        let short = config().patient_for(Duration::from_secs(6));
+        assert_eq!(short.dead_after(), Duration::from_secs(6));
+        assert_eq!(
+            (short.connect_timeout, short.handshake_timeout),
+            (Duration::from_secs(6), Duration::from_secs(6))
+        );
+        let long = config().patient_for(Duration::from_secs(600));
+        assert_eq!(long.dead_after(), config().dead_after());
+        assert_eq!(long.connect_timeout, config().connect_timeout);
     }
 }
