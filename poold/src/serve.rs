@@ -29,6 +29,8 @@ use tokio::{
 const QUESTIONS: usize = 1024;
 /// How long answers that are under way may take once it is to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Connections are not given up for less silence than this, however short `timeout_probe` is: what is slow is not dead.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -99,7 +101,9 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     };
     let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
     let registry = Registry::new();
-    let connector = SshConnector::new(SshConfig::new(key));
+    // Else a silent worker would be noticed only by limits that are longer than the time that it has to answer.
+    let patience = config.pool.timeout_probe.max(SHORTEST_PATIENCE);
+    let connector = SshConnector::new(SshConfig::new(key).patient_for(patience));
     let pool = Pool::builder(config.pool.clone(), cloud, connector)
         .runner(runner)
         .registry(&registry)
