@@ -4,6 +4,7 @@
 //! and [`run`] with drivers of their own in it.
 
 mod api;
+mod assemble;
 mod cli;
 mod client;
 mod commands;

@@ -2,8 +2,9 @@
 
 use crate::{
     api::Service,
+    assemble::{AssembleError, Assembled, Parts, assemble},
     config::{self, ServeConfig},
-    dispatcher::{DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
+    dispatcher::{DispatchError, OutputStore},
     drivers::driver,
     http::{self, SocketError},
     job::JobState,
@@ -12,8 +13,7 @@ use crate::{
     say::say,
     state_dir,
 };
-use pool_core::{DriverContext, InstanceSetLock, Pool, SshConfig, SshConnector};
-use prometheus::Registry;
+use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,12 +21,10 @@ use std::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::watch,
     time::timeout,
 };
 
-/// Questions that wait for the dispatcher. More make who asks wait.
-const QUESTIONS: usize = 1024;
 /// How long answers that are under way may take once it is to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// Connections are not given up for less silence than this, however short `timeout_probe` is: what is slow is not dead.
@@ -64,6 +62,15 @@ pub(crate) enum ServeError {
     Http(#[source] std::io::Error),
 }
 
+impl From<AssembleError> for ServeError {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::Input(error) => error.into(),
+            AssembleError::Dispatch(error) => error.into(),
+        }
+    }
+}
+
 impl ServeError {
     /// What it was given cannot be used, and nothing was started.
     pub(crate) fn is_bad_input(&self) -> bool {
@@ -99,21 +106,21 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         cloud = chosen.open(config.driver.options.clone(), context) => cloud.map_err(InputError::DriverOptions)?,
         () = &mut told_to_stop => return Ok(()),
     };
-    let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
-    let registry = Registry::new();
     // Else a silent worker would be noticed only by limits that are longer than the time that it has to answer.
     let patience = config.pool.timeout_probe.max(SHORTEST_PATIENCE);
-    let connector = SshConnector::new(SshConfig::new(key).patient_for(patience));
-    let pool = Pool::builder(config.pool.clone(), cloud, connector)
-        .runner(runner)
-        .registry(&registry)
-        .lock(&lock)
-        .start()
-        .map_err(InputError::from)?;
-
-    let (asked, questions) = mpsc::channel(QUESTIONS);
-    let dispatcher = Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry)?;
-    let service: Arc<dyn Service> = Arc::new(Handle::new(asked, pool.clone(), outputs, settings, registry));
+    let parts = Parts {
+        config,
+        cloud,
+        connector: SshConnector::new(SshConfig::new(key).patient_for(patience)),
+        runner,
+        lock: &lock,
+        queue,
+        outputs,
+        clock: WallClock::system(),
+        chance: None,
+    };
+    let Assembled { pool, dispatcher, handle, questions } = assemble(parts)?;
+    let service: Arc<dyn Service> = Arc::new(handle);
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error is the end of this function.

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     api::{ErrorCode, Explanation, JobDetail, JobPage, JobRow, PoolStatus, ServiceError},
-    job::{HistoryEntry, JobKey, JobRequest, JobState, Moment, OutputKept},
+    job::{HistoryEntry, JobKey, JobRequest, JobState, OutputKept},
     queue::{JobFilter, Queue},
 };
 use pool_core::JobId;
 use std::sync::Arc;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 
 /// Answers a question.
 type Answer<T> = oneshot::Sender<Result<T, ServiceError>>;
@@ -20,8 +20,6 @@ pub(super) type Reply = Box<dyn FnOnce(Result<&dyn Queue, ServiceError>) + Send>
 
 /// A question.
 pub(crate) enum Asked {
-    /// Something may have changed.
-    Look,
     /// With each job, whether it also fits a type that is not preemptible.
     Submit {
         request_id: Option<String>,
@@ -78,7 +76,7 @@ pub(crate) struct OutputAt {
     pub(crate) over: bool,
     pub(crate) incomplete: bool,
     /// Wakes when there is more.
-    pub(crate) progress: watch::Receiver<u64>,
+    pub(crate) progress: broadcast::Receiver<()>,
 }
 
 impl Dispatcher {
@@ -87,19 +85,18 @@ impl Dispatcher {
         let mut needed = false;
         for question in questions.drain(..) {
             match question {
-                Asked::Look => needed = true,
                 Asked::Submit { request_id, jobs, answer } => {
                     self.submit(request_id, jobs, answer);
                     needed = true;
                 }
                 Asked::Kill { key, reason, answer } => {
-                    let change = |this: &mut Self, number| this.board.cancel(Moment::now(), number, &reason);
+                    let change = |this: &mut Self, number| this.board.cancel(this.now(), number, &reason);
                     self.change_job(&key, change, answer);
                     needed = true;
                 }
                 Asked::SetPriority { key, priority, answer } => {
                     let change =
-                        |this: &mut Self, number| this.board.set_priority(Moment::now(), number, priority);
+                        |this: &mut Self, number| this.board.set_priority(this.now(), number, priority);
                     self.change_job(&key, change, answer);
                     needed = true;
                 }
@@ -155,7 +152,7 @@ impl Dispatcher {
             .zip(jobs)
             .map(|(number, (request, on_demand))| (request, self.tag.job_id(number), on_demand));
         let jobs = jobs.collect();
-        let numbers = self.board.submit(Moment::now(), request_id, jobs);
+        let numbers = self.board.submit(self.now(), request_id, jobs);
         let ids = numbers.map(|number| self.tag.job_id(number)).collect();
         self.replies.push(Box::new(move |committed| drop(answer.send(committed.map(|_| ids)))));
     }
@@ -250,7 +247,7 @@ impl Dispatcher {
             _ => record.output == OutputKept::Incomplete,
         };
         let progress = if over {
-            watch::channel(0).1
+            broadcast::channel(1).1
         } else {
             let tail = self.tails.entry(number).or_insert_with(Tail::new);
             if want {

@@ -11,6 +11,10 @@ use tokio::time::{sleep, timeout};
 /// The output of a run that is not over by then is fetched as it comes, so that it is not lost with its worker. Most
 /// jobs are shorter and need no more than one read of each stream.
 const FETCH_AFTER: Duration = Duration::from_secs(1);
+/// From one small piece of output to the next.
+const BETWEEN_PIECES: Duration = Duration::from_secs(1);
+/// A piece that is as large is followed by the next at once.
+const LARGE_PIECE: usize = 64 * 1024;
 /// First pause before a read is tried again that failed; doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -77,6 +81,7 @@ impl Collect {
         if !self.over {
             // Cancel safety: both lose nothing that matters when dropped.
             tokio::select! {
+                biased;
                 () = self.tail.wanted() => {}
                 () = sleep(FETCH_AFTER) => {}
                 _ = self.pool.wait_for_job(&self.id) => {}
@@ -151,6 +156,16 @@ impl Collect {
             }
             if chunk.last {
                 return Ok(writer.finish()?);
+            }
+            if chunk.data.len() < LARGE_PIECE && !self.tail.is_followed() {
+                // A job that prints all the time must not be asked all the time, unless somebody looks on.
+                // Cancel safety: all three lose nothing that matters when dropped.
+                tokio::select! {
+                    biased;
+                    () = self.tail.wanted() => {}
+                    _ = self.pool.wait_for_job(&self.id) => {}
+                    () = sleep(BETWEEN_PIECES) => {}
+                }
             }
         }
     }

@@ -14,17 +14,23 @@ use super::{
 use crate::{
     api::{JobRow, ServiceError},
     job::{Moment, QueueTag},
-    queue::{Queue, QueueError},
+    queue::{Change, Queue, QueueError},
 };
-use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId};
+use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId, WaitingJobs, WallClock};
 use prometheus::Registry;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     time::Duration,
 };
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{
+        broadcast::{
+            self,
+            error::{RecvError, TryRecvError},
+        },
+        mpsc, oneshot,
+    },
     task::{AbortHandle, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
@@ -67,6 +73,22 @@ pub(super) struct After {
 /// Somebody who waits until a job is final.
 pub(super) type Waiter = oneshot::Sender<Result<JobRow, ServiceError>>;
 
+/// What a pass has come to, for who [watches](Dispatcher::watch).
+#[derive(Debug)]
+pub(crate) struct PassReport<'a> {
+    /// What has become durable.
+    pub(crate) changes: &'a [Change],
+    /// Names the jobs.
+    pub(crate) tag: &'a QueueTag,
+    /// What is to be started and created, and why the rest waits: it holds until the next pass.
+    pub(crate) plan: &'a Plan,
+    /// The jobs that wait, this pass' starts no longer among them.
+    pub(crate) waiting: &'a WaitingJobs,
+}
+
+/// Called after each pass whose changes have become durable.
+type Watch = Box<dyn FnMut(&PassReport<'_>) + Send>;
+
 /// The loop and what it knows. The one owner of the queue.
 pub(crate) struct Dispatcher {
     pub(super) pool: Pool,
@@ -78,12 +100,12 @@ pub(crate) struct Dispatcher {
     pub(super) plan: Plan,
     pub(super) after: After,
     pub(super) replies: Vec<Reply>,
-    pub(super) waiters: HashMap<u64, Vec<Waiter>>,
-    pub(super) tails: HashMap<u64, Tail>,
+    pub(super) waiters: BTreeMap<u64, Vec<Waiter>>,
+    pub(super) tails: BTreeMap<u64, Tail>,
     pub(super) collecting: JoinSet<Collected>,
     /// Which run of a job is being collected.
-    pub(super) collectors: HashMap<u64, (u32, AbortHandle)>,
-    pub(super) collected: HashMap<u64, Collected>,
+    pub(super) collectors: BTreeMap<u64, (u32, AbortHandle)>,
+    pub(super) collected: BTreeMap<u64, Collected>,
     /// Jobs that the pool did not take in the last pass, and why; kept until that is committed.
     pub(super) refused: BTreeMap<u64, String>,
     /// Runs that are being ended because no job of the queue has them: each is told of once.
@@ -95,13 +117,15 @@ pub(crate) struct Dispatcher {
     /// Why the last commit failed; none while commits succeed.
     pub(super) commit_problem: Option<String>,
     pub(super) call_problems: Problems,
+    clock: WallClock,
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
     metrics: Metrics,
+    watch: Option<Watch>,
 }
 
 impl Dispatcher {
-    /// Takes up what the queue holds.
+    /// Takes up what the queue holds. What happens is dated by the clock.
     ///
     /// # Errors
     /// [`DispatchError`].
@@ -111,6 +135,7 @@ impl Dispatcher {
         outputs: OutputStore,
         settings: DispatchSettings,
         registry: &Registry,
+        clock: WallClock,
     ) -> Result<Self, DispatchError> {
         let metrics = Metrics::new(registry)?;
         let mut board = Board::new(settings.limits, queue.next_number());
@@ -129,21 +154,28 @@ impl Dispatcher {
             plan: Plan::default(),
             after: After::default(),
             replies: Vec::new(),
-            waiters: HashMap::new(),
-            tails: HashMap::new(),
+            waiters: BTreeMap::new(),
+            tails: BTreeMap::new(),
             collecting: JoinSet::new(),
-            collectors: HashMap::new(),
-            collected: HashMap::new(),
+            collectors: BTreeMap::new(),
+            collected: BTreeMap::new(),
             refused: BTreeMap::new(),
             strangers: BTreeSet::new(),
             deferred: BTreeMap::new(),
             prune_at: Instant::now(),
-            started_at: Moment::now(),
+            started_at: clock.now().into(),
+            clock,
             commit_problem: None,
             call_problems: Problems::default(),
             retry_at: None,
             metrics,
+            watch: None,
         })
+    }
+
+    /// Tells of each pass from now on. It is called within the pass, which waits for it.
+    pub(crate) fn watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// Works until `stop` ends. Jobs and instances go on then, and the next dispatcher takes them up.
@@ -158,7 +190,9 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         let mut stop = std::pin::pin!(stop);
         let mut changes = self.pool.subscribe();
-        let mut questions = vec![Asked::Look];
+        let mut questions = Vec::new();
+        // Whether something may have changed besides what is asked for.
+        let mut look = true;
         loop {
             if let Some(epoch) = self.pool.superseded() {
                 return Err(DispatchError::Superseded { epoch });
@@ -167,7 +201,8 @@ impl Dispatcher {
                 return Err(DispatchError::PoolStopped);
             }
             let began = Instant::now();
-            let needed = self.answer(&mut questions);
+            look |= self.take_what_is_there(&mut asked, &mut questions);
+            let needed = self.answer(&mut questions) | std::mem::take(&mut look);
             if needed {
                 self.pass();
             }
@@ -184,35 +219,65 @@ impl Dispatcher {
                     () = sleep(took) => {}
                 }
             }
-            // Not biased: questions that never end must not keep it from looking at the pool.
+            // Biased, so that it goes the same way each time that all else does. Fair all the same: each turn begins with
+            // all that is there, and questions come last, for they may never end.
             // Cancel safety: receives, joins and timers lose nothing when dropped; `stop` is kept.
             tokio::select! {
+                biased;
                 () = &mut stop => return Ok(()),
+                () = changes.changed() => look = true,
+                () = sleep_until(wake) => look = true,
+                Some(collected) = self.collecting.join_next() => {
+                    self.take_in_collected(collected);
+                    look = true;
+                }
+                notice = self.notices.recv() => self.note(notice),
                 count = asked.recv_many(&mut questions, QUESTIONS_A_PASS) => {
                     if count == 0 {
                         // Nobody is left who could ask.
                         return Ok(());
                     }
                 }
-                () = changes.changed() => questions.push(Asked::Look),
-                Some(collected) = self.collecting.join_next() => {
-                    self.take_in_collected(collected);
-                    questions.push(Asked::Look);
-                }
-                notice = self.notices.recv() => self.note(notice),
-                () = sleep_until(wake) => questions.push(Asked::Look),
             }
         }
     }
 
+    /// Takes what has come, and waits for nothing. True when the pool is to be looked at for that.
+    fn take_what_is_there(&mut self, asked: &mut mpsc::Receiver<Asked>, questions: &mut Vec<Asked>) -> bool {
+        let mut look = false;
+        while let Some(collected) = self.collecting.try_join_next() {
+            self.take_in_collected(collected);
+            look = true;
+        }
+        loop {
+            match self.notices.try_recv() {
+                Ok(notice) => self.note(Ok(notice)),
+                Err(TryRecvError::Lagged(missed)) => self.note(Err(RecvError::Lagged(missed))),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        while questions.len() < QUESTIONS_A_PASS
+            && let Ok(question) = asked.try_recv()
+        {
+            questions.push(question);
+        }
+        look
+    }
+
+    /// The time of day.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now().into()
+    }
+
     /// One pass: all changes of it are committed at once, and acted on only then.
     fn pass(&mut self) {
-        let now = Moment::now();
+        let now = self.now();
         self.after = After::default();
         self.take_in_pool(now);
         self.end_deferrals();
         self.make_plan(now);
         let finished = if self.board.changes().is_empty() {
+            self.report_pass();
             self.try_to_write_again();
             Vec::new()
         } else {
@@ -223,6 +288,7 @@ impl Dispatcher {
                 Ok(()) => {
                     self.commit_problem = None;
                     self.retry_at = None;
+                    self.report_pass();
                     self.board.committed()
                 }
                 Err(error) => {
@@ -241,6 +307,13 @@ impl Dispatcher {
             reply(Ok(&*self.queue));
         }
         self.prune_if_due(now);
+    }
+
+    fn report_pass(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            let (changes, waiting) = (self.board.changes(), self.board.waiting());
+            watch(&PassReport { changes, tag: &self.tag, plan: &self.plan, waiting });
+        }
     }
 
     /// Finds out whether what kept the last changes from being written is over. A pass that has none to write would not.
@@ -282,16 +355,16 @@ impl Dispatcher {
         }
     }
 
-    fn note(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
+    fn note(&mut self, notice: Result<Notice, RecvError>) {
         match notice {
             Ok(Notice::CallFailed { kind, failure }) => {
                 self.call_problems.note(kind.to_string(), failure.message);
             }
             Ok(_) => {}
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
+            Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "notices were missed");
             }
-            Err(broadcast::error::RecvError::Closed) => {}
+            Err(RecvError::Closed) => {}
         }
     }
 }

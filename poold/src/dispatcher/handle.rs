@@ -210,7 +210,7 @@ impl Service for Handle {
                 return Ok(OutputPiece { run: found, data, last, incomplete });
             }
             // An error is the job's end: the next answer says so.
-            drop(progress.changed().await);
+            drop(progress.recv().await);
         }
     }
 

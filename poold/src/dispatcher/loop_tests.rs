@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use pool_core::{
     BoxCloudError, ByteSize, Capabilities, Connector, CreateRequest, Executor, HostVerifier, Idempotency,
     Instance, InstanceSet, InstanceType, Placement, PlanOptions, Pool, PoolConfig, PublicKey, QuotaGroup,
-    RunnerSource, TagLimits, Tags, Target,
+    RunnerSource, TagLimits, Tags, Target, WallClock,
 };
 use prometheus::Registry;
 use std::{
@@ -202,7 +202,9 @@ impl Running {
         let disk = Disk::default();
         let outputs = OutputStore::open(dir.path().join("outputs")).unwrap();
         let queue = Box::new(QueueOnDisk(queue, disk.clone()));
-        let dispatcher = Dispatcher::new(pool.clone(), queue, outputs, settings, &Registry::new()).unwrap();
+        let dispatcher =
+            Dispatcher::new(pool.clone(), queue, outputs, settings, &Registry::new(), WallClock::system());
+        let dispatcher = dispatcher.unwrap();
         let (asked, questions) = mpsc::channel(8);
         let ended = tokio::spawn(dispatcher.run(questions, std::future::pending()));
         Self { dir, pool, disk, unlisted, asked, ended }

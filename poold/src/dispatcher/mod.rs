@@ -21,7 +21,8 @@ mod settings;
 mod start;
 mod tail;
 
-pub(crate) use self::core::{DispatchError, Dispatcher};
+pub(crate) use self::core::{DispatchError, Dispatcher, PassReport};
+pub(crate) use asked::Asked;
 pub(crate) use handle::Handle;
 pub(crate) use outputs::OutputStore;
 pub(crate) use settings::DispatchSettings;

@@ -1,33 +1,55 @@
 //! Who reads a job's output while it runs, and who writes it.
 
-use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, broadcast},
+    time::Instant,
+};
+
+/// Who has asked for output so lately is about to ask again.
+const LATELY: Duration = Duration::from_secs(30);
 
 /// What the reader and the writer of a job's stored output share.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
-    progress: Arc<watch::Sender<u64>>,
+    /// Of one place: a reader asks anew, however often there was a move. Not a watch channel, which wakes its readers in
+    /// an order left to chance.
+    progress: broadcast::Sender<()>,
     wanted: Arc<Notify>,
+    wanted_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Tail {
     pub(crate) fn new() -> Self {
-        Self { progress: Arc::new(watch::Sender::new(0)), wanted: Arc::default() }
+        Self { progress: broadcast::Sender::new(1), wanted: Arc::default(), wanted_at: Arc::default() }
     }
 
     /// Something was stored, or the job has moved on.
     pub(crate) fn moved(&self) {
-        self.progress.send_modify(|count| *count += 1);
+        // Fails when nobody reads.
+        drop(self.progress.send(()));
     }
 
-    /// Wakes with every move from now on. Ends when the job does.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+    /// Wakes with the next move from now on, or when the job ends.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<()> {
         self.progress.subscribe()
     }
 
     /// Somebody waits for output: it is to be fetched as it comes.
     pub(crate) fn want(&self) {
+        *self.wanted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        // Both streams' writers that pause, or the one that has not begun.
+        self.wanted.notify_waiters();
         self.wanted.notify_one();
+    }
+
+    /// Whether somebody follows the output.
+    pub(crate) fn is_followed(&self) -> bool {
+        let at = *self.wanted_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < LATELY)
     }
 
     /// Waits until somebody wants it.

@@ -1,6 +1,7 @@
 //! How jobs are named.
 
 use pool_core::{IdError, JobId};
+use rand::{Rng, RngExt as _};
 use std::{fmt, str::FromStr};
 
 /// Tells the jobs of one queue file from those of any other: workers keep what they ran, and a queue that was
@@ -13,9 +14,15 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const TAG_LENGTH: usize = 5;
 
 impl QueueTag {
-    /// A new one: one of 32^5.
+    /// A new one.
+    #[cfg(test)]
     pub(crate) fn random() -> Self {
-        let letter = || char::from(ALPHABET[rand::random_range(0..ALPHABET.len())]);
+        Self::draw(&mut rand::rng())
+    }
+
+    /// A new one: one of 32^5, as chance has it.
+    pub(crate) fn draw(rng: &mut impl Rng) -> Self {
+        let letter = || char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]);
         Self(std::iter::repeat_with(letter).take(TAG_LENGTH).collect())
     }
 

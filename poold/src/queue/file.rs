@@ -63,16 +63,16 @@ impl Drop for Lock {
 
 /// Opens the file, which is made if it is not there. What cannot be used is left as it is, byte for byte.
 ///
-/// The caller holds its [`Lock`], and [`accept`]s what it was given.
-pub(super) fn open(path: &Path) -> Result<Connection, QueueError> {
-    open_with(path, MIGRATIONS)
+/// The caller holds its [`Lock`], and [`accept`]s what it was given. A new file gets the tag.
+pub(super) fn open(path: &Path, tag: &QueueTag) -> Result<Connection, QueueError> {
+    open_with(path, MIGRATIONS, tag)
 }
 
-pub(super) fn open_with(path: &Path, migrations: &[&str]) -> Result<Connection, QueueError> {
+pub(super) fn open_with(path: &Path, migrations: &[&str], tag: &QueueTag) -> Result<Connection, QueueError> {
     // Looked at before SQLite does, which would change a file that another program left half-written.
     match Head::read(path).map_err(|error| of_io(path, error))? {
         Some(head) => head.check(path, migrations)?,
-        None => create(path, migrations)?,
+        None => create(path, migrations, tag)?,
     }
     connect(path, migrations).map_err(|failure| failure.at(path)).and_then(|(connection, format)| {
         match i64::try_from(migrations.len()) {
@@ -142,11 +142,11 @@ impl Head {
 }
 
 /// Makes the file under another name, so that what has the queue's name is whole.
-fn create(path: &Path, migrations: &[&str]) -> Result<(), QueueError> {
+fn create(path: &Path, migrations: &[&str], tag: &QueueTag) -> Result<(), QueueError> {
     refuse_leftovers(path)?;
     let new = beside(path, ".new");
     let created =
-        create_new(&new, migrations).and_then(|()| fs::rename(&new, path).map_err(|e| of_io(path, e)));
+        create_new(&new, migrations, tag).and_then(|()| fs::rename(&new, path).map_err(|e| of_io(path, e)));
     if created.is_err() {
         // It holds nothing of worth; what stays is deleted at the next try.
         drop(remove_new(&new));
@@ -174,7 +174,7 @@ fn refuse_leftovers(path: &Path) -> Result<(), QueueError> {
     remove_if_there(&beside(path, "-shm")).map_err(|error| of_io(path, error))
 }
 
-fn create_new(new: &Path, migrations: &[&str]) -> Result<(), QueueError> {
+fn create_new(new: &Path, migrations: &[&str], tag: &QueueTag) -> Result<(), QueueError> {
     let io = |error| of_io(new, error);
     remove_new(new).map_err(io)?;
     // SQLite gives the files beside it the same mode.
@@ -187,7 +187,7 @@ fn create_new(new: &Path, migrations: &[&str]) -> Result<(), QueueError> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         migrate(&transaction, 0, migrations)?;
         let insert = "INSERT INTO meta (key, value) VALUES (?1, ?2)";
-        transaction.execute(insert, (meta::TAG, QueueTag::random().as_str()))?;
+        transaction.execute(insert, (meta::TAG, tag.as_str()))?;
         transaction.execute(insert, (meta::NEXT_NUMBER, 1))?;
         transaction.commit()?;
         // Moves all into the one file.

@@ -10,6 +10,7 @@ use super::{
     schema::meta,
 };
 use crate::job::{HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag};
+use rand::Rng;
 use rusqlite::{Connection, OptionalExtension as _, Params, TransactionBehavior, types::FromSql};
 use std::{
     collections::BTreeMap,
@@ -36,8 +37,16 @@ impl SqliteQueue {
     /// # Errors
     /// [`QueueError`]. A file that cannot be used is left as it is, byte for byte.
     pub(crate) fn open(path: &Path) -> Result<Self, QueueError> {
+        Self::open_with(path, &mut rand::rng())
+    }
+
+    /// The same with a source of chance, which the tag of a new queue comes from.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub(crate) fn open_with(path: &Path, rng: &mut impl Rng) -> Result<Self, QueueError> {
         let lock = Lock::acquire(path)?;
-        let connection = file::open(path)?;
+        let connection = file::open(path, &QueueTag::draw(rng))?;
         let read = read_meta(&connection).and_then(|read| Ok(file::accept(&connection).map(|()| read)?));
         let (tag, totals) = read.map_err(|failure| failure.at(path))?;
         Ok(Self { connection, path: path.to_owned(), tag, totals, _lock: lock })

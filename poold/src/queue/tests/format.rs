@@ -51,7 +51,7 @@ fn a_later_step_is_done_once_and_an_older_release_then_refuses_the_file() {
     let later: Vec<&str> =
         MIGRATIONS.iter().copied().chain(["ALTER TABLE jobs ADD COLUMN more TEXT"]).collect();
     for _ in 0..2 {
-        let opened = file::open_with(&temporary.path(), &later).unwrap();
+        let opened = file::open_with(&temporary.path(), &later, &QueueTag::random()).unwrap();
         let more: Option<String> = opened.query_row("SELECT more FROM jobs", [], |row| row.get(0)).unwrap();
         assert_eq!(more, None);
     }
@@ -65,7 +65,7 @@ fn a_step_that_fails_leaves_the_file_at_its_format() {
     of_format(&temporary, 1);
     let steps = ["ALTER TABLE jobs ADD COLUMN more TEXT", "NO SUCH STATEMENT"];
     let later: Vec<&str> = MIGRATIONS.iter().copied().chain(steps).collect();
-    file::open_with(&temporary.path(), &later).unwrap_err();
+    file::open_with(&temporary.path(), &later, &QueueTag::random()).unwrap_err();
     let queue = temporary.open();
     assert_eq!(numbers(&queue), [1]);
     assert!(queue.connection.prepare("SELECT more FROM jobs").is_err(), "half of the steps were done");

@@ -4,7 +4,11 @@ use super::{
     contract::contract_tests,
     support::{Temporary, numbers, request, submit},
 };
-use crate::queue::{Queue, QueueError, SqliteQueue};
+use crate::{
+    job::QueueTag,
+    queue::{Queue, QueueError, SqliteQueue},
+};
+use rand::{SeedableRng as _, rngs::StdRng};
 use std::os::unix::fs::PermissionsExt as _;
 
 type Held = (SqliteQueue, Temporary);
@@ -33,6 +37,18 @@ fn all_is_there_after_it_was_opened_again() {
     assert_eq!((queue.tag(), queue.next_number()), (&tag, 3));
     assert_eq!((queue.counts().unwrap(), queue.unfinished().unwrap()), (counts, jobs));
     assert_eq!(queue.cloud().unwrap().as_deref(), Some("loopback/local"));
+}
+
+#[test]
+fn a_new_queue_has_a_tag_of_the_chance_that_it_is_given_and_keeps_it() {
+    let tag = |seed| QueueTag::draw(&mut StdRng::seed_from_u64(seed));
+    assert_eq!((tag(1), tag(1) == tag(2)), (tag(1), false), "the same chance, the same tag");
+    let temporary = Temporary::new();
+    for seed in [1, 2] {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let queue = SqliteQueue::open_with(&temporary.path(), &mut rng).unwrap();
+        assert_eq!(queue.tag(), &tag(1));
+    }
 }
 
 #[test]
