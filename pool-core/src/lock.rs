@@ -1,5 +1,6 @@
 //! One pool at a time for an instance set, and the epochs by which workers tell its programs apart.
 
+use crate::WallClock;
 use pool_api::InstanceSetId;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -119,11 +120,23 @@ fn who(holder: Option<&LockHolder>, path: &Path) -> String {
 impl InstanceSetLock {
     /// Takes the lock in a state directory, which is made if need be, and raises the epoch on disk.
     ///
+    /// The epoch is the time of day in microseconds since 1970, or one more than the last where that is higher. So of two
+    /// programs that use an instance set from two state directories, which should not be, the one that was started
+    /// last has the higher epoch: never both the same one, with which each would take the workers from the other for ever.
+    ///
     /// Blocks for up to about a second while another process has it.
     ///
     /// # Errors
     /// [`LockError`]; nothing was changed then, but for the directory.
     pub fn acquire(state_dir: &Path, set: &InstanceSetId) -> Result<Self, LockError> {
+        Self::acquire_by(state_dir, set, &WallClock::system())
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_by(state_dir: &Path, set: &InstanceSetId, clock: &WallClock) -> Result<Self, LockError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| LockError::File { path, source }
@@ -157,7 +170,9 @@ impl InstanceSetLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),
             Err(source) => return Err(LockError::File { path, source }),
         };
-        let next = last.and_then(|last| last.checked_add(1));
+        let now = clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_micros()).unwrap_or_default();
+        let next = last.and_then(|last| last.checked_add(1)).map(|next| next.max(now));
         let epoch = next.ok_or_else(|| LockError::Damaged { path: path.clone() })?;
         write_durably(&path, epoch.to_string().as_bytes()).map_err(failed(&path))?;
         Ok(Self { file, epoch })
@@ -196,12 +211,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let set: InstanceSetId = "a".try_into().unwrap();
         let first = InstanceSetLock::acquire(dir.path(), &set).unwrap();
-        assert_eq!(first.epoch(), 1);
+        let epoch = first.epoch();
         let error = InstanceSetLock::acquire(dir.path(), &set).unwrap_err();
         assert!(matches!(error, LockError::Taken { .. }), "{error}");
         InstanceSetLock::acquire(dir.path(), &"b".try_into().unwrap()).unwrap();
         drop(first);
-        assert_eq!(InstanceSetLock::acquire(dir.path(), &set).unwrap().epoch(), 2);
+        assert!(InstanceSetLock::acquire(dir.path(), &set).unwrap().epoch() > epoch);
+    }
+
+    #[test]
+    fn p54_the_epoch_follows_the_clock_and_never_goes_back() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let set: InstanceSetId = "a".try_into().unwrap();
+        let at = |seconds: u64| {
+            WallClock::from_fn(move || SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+        };
+        let epoch = |dir: &Path, clock| InstanceSetLock::acquire_by(dir, &set, &clock).unwrap().epoch();
+        let first = epoch(dir.path(), at(1000));
+        assert!(epoch(other.path(), at(1001)) > first, "who starts later has the higher one, wherever");
+        assert_eq!(epoch(dir.path(), at(10)), first + 1, "clocks jump");
     }
 
     #[test]

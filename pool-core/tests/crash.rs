@@ -127,7 +127,7 @@ async fn victim(dir: &Path, until: &str) {
 async fn found_again(dir: &Path, said: Vec<String>) {
     // Nobody watches the job now but the runner.
     let (pool, lock) = pool(dir).await;
-    assert_eq!(lock.epoch(), 2);
+    assert!(lock.epoch() > 1);
     pool.count_workers().await;
     let ids: Vec<_> = pool.instances().into_iter().map(|view| view.id.unwrap().to_string()).collect();
     assert_eq!(ids, said);

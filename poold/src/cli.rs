@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(feature = "loopback")]
+use crate::simulate::SimulateArguments;
 use crate::{
     commands::{
         ActArguments, ExplainArguments, InstancesArguments, JobArguments, JobsArguments, KillArguments,
@@ -22,7 +24,7 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line, the configuration or the state directory cannot be used. Nothing was started.
 pub(crate) const BAD_INPUT: u8 = 2;
 /// It was interrupted, and cleaned up.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An elastic pool of cloud workers.
 #[derive(Parser, Debug)]
@@ -48,6 +50,9 @@ enum Command {
     DestroyAll(DestroyArguments),
     /// Shows the pool at work: a cloud on this machine, a mixed load, a summary
     Demo(DemoArguments),
+    /// Says what a list of jobs would take and cost with a configuration, in simulated time
+    #[cfg(feature = "loopback")]
+    Simulate(SimulateArguments),
     /// Puts jobs into the queue: a command, or many as JSON lines
     Submit(Box<SubmitArguments>),
     /// Lists jobs, the newest first
@@ -141,6 +146,8 @@ pub fn run() -> ExitCode {
         Command::KillInstance(all) => ask(all.place.clone(), |client| all.run(client)),
         Command::Status(all) => ask(all.place.clone(), |client| all.run(client)),
         Command::Demo(arguments) => run_demo(arguments),
+        #[cfg(feature = "loopback")]
+        Command::Simulate(arguments) => arguments.run(),
         Command::Config(command) => command.run(),
         Command::Runner { .. } => {
             say("poold: `runner` must be the first argument");

@@ -20,6 +20,12 @@ mod program_config;
 mod queue;
 mod say;
 mod serve;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "loopback")]
+mod simulate;
+#[cfg(feature = "loopback")]
+mod simulation;
 mod state_dir;
 
 pub use cli::run as main;

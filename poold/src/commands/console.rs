@@ -46,11 +46,11 @@ impl Console {
     }
 
     /// To standard output.
-    pub(super) fn print(&self, text: impl AsRef<str>) -> Result<(), Failure> {
+    pub(crate) fn print(&self, text: impl AsRef<str>) -> Result<(), Failure> {
         self.write(OutputStream::Stdout, text.as_ref().as_bytes())
     }
 
-    pub(super) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Output(error.into()))?;
         self.print(harmless_json(&text) + "\n")
     }
@@ -65,12 +65,12 @@ impl Console {
     }
 
     /// To people, on standard error. Whether anybody reads it changes nothing.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         drop(self.write(OutputStream::Stderr, format!("poold: {}\n", harmless_text(text)).as_bytes()));
     }
 
     /// What went wrong, on standard error.
-    pub(super) fn report(&self, failure: &Failure, json: bool) {
+    pub(crate) fn report(&self, failure: &Failure, json: bool) {
         match failure {
             Failure::Closed => {}
             _ if json => {

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     Client(#[from] ClientError),
     #[error("{0}")]
     Input(String),
+    /// It was begun, and did not come to its end.
+    #[error("{0}")]
+    Failed(String),
     /// Some of it was done before.
     #[error("{done}")]
     Partly {
@@ -51,7 +54,7 @@ impl Failure {
                 _ => FAILED,
             },
             Self::Closed => OK,
-            Self::Output(_) => FAILED,
+            Self::Failed(_) | Self::Output(_) => FAILED,
             Self::Client(error) => match error {
                 ClientError::NoSocket { .. }
                 | ClientError::NobodyThere { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 const MAX_CELL: usize = 40;
 
 /// A table without lines. Columns that begin with `>` are aligned to the right.
-pub(super) fn table(columns: &[&str]) -> Table {
+pub(crate) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().map(|column| column.trim_start_matches('>')));
@@ -40,7 +40,7 @@ pub(super) fn optional(text: Option<&impl ToString>) -> Cell {
 }
 
 /// For how long, in its two largest units: `3m 12s`.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
     let Some(largest) = units.iter().position(|(unit, _)| seconds >= *unit) else {

@@ -30,6 +30,14 @@ pub(crate) fn load(path: Option<&Path>) -> Result<ServeConfig, InputError> {
     reading.finish()
 }
 
+/// The same without a look at what it refers to: its driver may be of another program, its files on another machine.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_settings(path: Option<&Path>) -> Result<ServeConfig, InputError> {
+    Reading::of(path, of_this_process()?)?.finish()
+}
+
 pub(super) fn of_this_process() -> Result<Variables, InputError> {
     Variables::of_this_process().map_err(|problem| ConfigError::Invalid(vec![problem]).into())
 }

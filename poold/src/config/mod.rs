@@ -13,7 +13,7 @@ mod variables;
 mod tests;
 
 pub(crate) use common::{Common, CommonSections};
-pub(crate) use load::{ServeConfig, load};
+pub(crate) use load::{ServeConfig, load, load_settings};
 pub(crate) use reader::Reader;
 pub(crate) use scheduler::SchedulerConfig;
 pub(crate) use storage::QueueConfig;

@@ -67,7 +67,8 @@ impl Runner {
             }
         }
         let Some(known) = self.runs.get(&run) else { return };
-        if known.is_locked() {
+        // One that has just been started and has ended at once was recorded all the same.
+        if known.is_locked() && !is_new {
             let detail = "its record cannot be read: forget it first".to_owned();
             let error = RequestError::NotRecorded { detail };
             return scene.say(channel, &ToPool::Failed { request, error });

@@ -1,0 +1,122 @@
+//! One life of one program: what `poold serve` makes, in simulated time.
+
+use super::chance::Chance;
+use crate::{
+    assemble::{Assembled, Parts, assemble},
+    config::ServeConfig,
+    dispatcher::{DispatchError, Handle, OutputStore, PassReport},
+    queue::SqliteQueue,
+    say::with_causes,
+};
+use driver_loopback::sim::{SimCloud, SimSeat};
+use pool_core::{
+    Connector, Executor, HostVerifier, InstanceSetLock, Pool, PublicKey, RunnerSource, Target, WallClock,
+};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// What a life begins with.
+pub(crate) struct ProgramPlan {
+    /// Which program.
+    pub(crate) number: u32,
+    /// Which life, of all programs' lives.
+    pub(crate) life: u32,
+    pub(crate) seed: u64,
+    /// Its state directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) config: ServeConfig,
+    /// How far its machine's clock is ahead when it takes the instances over, in seconds.
+    pub(crate) ahead: i64,
+}
+
+/// A program that runs.
+pub(crate) struct Program {
+    pub(crate) pool: Pool,
+    pub(crate) handle: Handle,
+    dispatching: JoinHandle<Result<(), DispatchError>>,
+    stop: watch::Sender<bool>,
+    _lock: InstanceSetLock,
+}
+
+/// Reaches simulated workers.
+struct SeatConnector(SimSeat);
+
+impl Connector for SeatConnector {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn executor(&self, target: Option<Target>, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor> {
+        self.0.executor(target, verifier)
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> io::Error {
+    io::Error::other(with_causes(error))
+}
+
+impl Program {
+    /// Starts it, from its state directory and the cloud's tags alone.
+    ///
+    /// # Errors
+    /// Its files cannot be used.
+    pub(crate) fn start(
+        plan: ProgramPlan,
+        cloud: &SimCloud,
+        watch_passes: impl FnMut(&PassReport<'_>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let ProgramPlan { number, life, seed, dir, config, ahead } = plan;
+        std::fs::create_dir_all(&dir)?;
+        let set = config.pool.instance_set.clone();
+        let skewed = cloud.clone();
+        let clock = WallClock::from_fn(move || {
+            let (now, by) = (skewed.wall_clock(), Duration::from_secs(ahead.unsigned_abs()));
+            if ahead < 0 { now - by } else { now + by }
+        });
+        let lock = InstanceSetLock::acquire_by(&dir, &set, &clock).map_err(|error| failed(&error))?;
+        let mut names = Chance::new(seed, &format!("names of program {number}")).into_rng();
+        let queue =
+            SqliteQueue::open_with(&dir.join("queue.sqlite"), &mut names).map_err(|error| failed(&error))?;
+        let outputs = OutputStore::open(dir.join("outputs"))?;
+        let (clock, seat) = (cloud.clone(), cloud.seat(number));
+        let parts = Parts {
+            config,
+            cloud: seat.instance_set(),
+            connector: SeatConnector(seat),
+            runner: RunnerSource::Installed("/usr/lib/poold/pool-runner".to_owned()),
+            lock: &lock,
+            queue: Box::new(queue),
+            outputs,
+            clock: WallClock::from_fn(move || clock.wall_clock()),
+            chance: Some(Box::new(Chance::new(seed, &format!("secrets of life {life}")).into_rng())),
+        };
+        let Assembled { pool, mut dispatcher, handle, questions } =
+            assemble(parts).map_err(|error| failed(&error))?;
+        dispatcher.watch(Box::new(watch_passes));
+        let (stop, mut stopping) = watch::channel(false);
+        let stopped = async move {
+            // An error is the end of the program.
+            drop(stopping.wait_for(|stop| *stop).await);
+        };
+        let dispatching = tokio::spawn(dispatcher.run(questions, stopped));
+        Ok(Self { pool, handle, dispatching, stop, _lock: lock })
+    }
+
+    /// Ends when the program does by itself, and says why.
+    pub(crate) async fn ended(&mut self) -> String {
+        match (&mut self.dispatching).await {
+            Ok(Ok(())) => "it was told to".to_owned(),
+            Ok(Err(error)) => with_causes(&error),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Ends it as a signal does.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        if !self.dispatching.is_finished() {
+            drop(self.dispatching.await);
+        }
+        self.pool.stop().await;
+    }
+}
