@@ -16,7 +16,6 @@ use crate::{
 use clap::Args;
 use driver_loopback::Faults;
 use std::{
-    io,
     path::PathBuf,
     process::ExitCode,
     sync::{
