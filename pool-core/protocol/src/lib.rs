@@ -20,12 +20,14 @@
 
 mod codec;
 mod frames;
+mod rules;
 
 pub use codec::{FrameBuffer, FrameError, MAX_FRAME, encode};
 pub use frames::{
     HelloToPool, HelloToRunner, KillTimes, Outcome, OutputChunk, OutputStream, Refusal, RequestError,
     RequestId, RunEnd, RunReport, RunStatus, StreamSize, ToPool, ToRunner,
 };
+pub use rules::check_spec;
 
 /// The protocol that this crate describes.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -14,8 +14,7 @@ use crate::{
 };
 use pool_api::{JobSpec, RunId};
 use pool_protocol::{
-    HelloToPool, HelloToRunner, KillTimes, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Refusal, RequestError,
-    RequestId, ToPool, ToRunner,
+    HelloToPool, HelloToRunner, KillTimes, Refusal, RequestError, RequestId, ToPool, ToRunner, check_spec,
 };
 use serde::Deserialize;
 use std::{io, time::Instant};
@@ -92,21 +91,11 @@ impl Daemon {
     }
 
     fn hello(&mut self, id: SessionId, hello: &HelloToRunner) {
-        let version = hello.version.min(PROTOCOL_VERSION);
-        if version < hello.oldest_version.max(OLDEST_PROTOCOL_VERSION) {
-            let (newest, oldest) = (PROTOCOL_VERSION, OLDEST_PROTOCOL_VERSION);
-            return self.refuse(id, Refusal::Version { newest, oldest });
-        }
-        if let Some(told) = self.settings.told() {
-            if told.instance_set != hello.instance_set {
-                let instance_set = told.instance_set.clone();
-                return self.refuse(id, Refusal::OtherInstanceSet { instance_set });
-            }
-            if hello.epoch < told.epoch {
-                let highest = told.epoch;
-                return self.refuse(id, Refusal::StaleEpoch { highest });
-            }
-        }
+        let told = self.settings.told().map(|told| (&told.instance_set, told.epoch));
+        let version = match hello.accept(told) {
+            Ok(version) => version,
+            Err(refusal) => return self.refuse(id, refusal),
+        };
         let too_long = hello.power_off.as_ref().is_some_and(|command| command.len() > LONGEST_POWER_OFF);
         let stored = if too_long {
             Err(io::Error::other(format!("the power-off command has more than {LONGEST_POWER_OFF} bytes")))
@@ -190,7 +179,7 @@ impl Daemon {
         if !known {
             let Some(told) = self.settings.told() else { return };
             let set = told.instance_set.clone();
-            let result = check(&spec).and_then(|()| {
+            let result = check_spec(&spec).and_then(|()| {
                 let started = self.runs.start(&set, &run, spec);
                 started.map_err(|detail| RequestError::NotRecorded { detail })
             });
@@ -270,22 +259,4 @@ impl Daemon {
             }
         }
     }
-}
-
-/// What no worker could ever start is refused before it is recorded.
-fn check(spec: &JobSpec) -> Result<(), RequestError> {
-    let invalid = |detail: String| Err(RequestError::Invalid { detail });
-    if spec.command.first().is_none_or(String::is_empty) {
-        return invalid("the command is empty".into());
-    }
-    if spec.command.iter().chain(&spec.directory).any(|text| text.contains('\0')) {
-        return invalid("the command or the directory holds a zero byte".into());
-    }
-    for (name, value) in &spec.environment {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            // Not the value: people put secrets there.
-            return invalid(format!("the environment variable {name:?} cannot be set"));
-        }
-    }
-    Ok(())
 }

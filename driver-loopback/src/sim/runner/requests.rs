@@ -3,7 +3,7 @@
 use super::{Runner, Scene, output::Read};
 use crate::sim::{SimEvent, line::ChannelId};
 use pool_api::{JobSpec, RunId};
-use pool_protocol::{KillTimes, RequestError, RequestId, ToPool, ToRunner};
+use pool_protocol::{KillTimes, RequestError, RequestId, ToPool, ToRunner, check_spec};
 
 impl Runner {
     /// Handles what comes after a hello.
@@ -61,7 +61,7 @@ impl Runner {
     ) {
         let is_new = !self.runs.contains_key(&run);
         if is_new {
-            let result = check(spec).and_then(|()| self.begin_run(channel, &run, spec, scene));
+            let result = check_spec(spec).and_then(|()| self.begin_run(channel, &run, spec, scene));
             if let Err(error) = result {
                 return scene.say(channel, &ToPool::Failed { request, error });
             }
@@ -108,21 +108,4 @@ impl Runner {
         scene.emit(SimEvent::RunForgotten { instance: scene.instance.clone(), run: run.clone(), known });
         Ok(())
     }
-}
-
-/// What no worker could ever start is refused before it is recorded.
-fn check(spec: &JobSpec) -> Result<(), RequestError> {
-    let invalid = |detail: String| Err(RequestError::Invalid { detail });
-    if spec.command.first().is_none_or(String::is_empty) {
-        return invalid("the command is empty".into());
-    }
-    if spec.command.iter().chain(&spec.directory).any(|text| text.contains('\0')) {
-        return invalid("the command or the directory holds a zero byte".into());
-    }
-    for (name, value) in &spec.environment {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return invalid(format!("the environment variable {name:?} cannot be set"));
-        }
-    }
-    Ok(())
 }

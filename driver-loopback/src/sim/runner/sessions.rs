@@ -2,10 +2,7 @@
 
 use super::{Runner, Scene, daemon::Told};
 use crate::sim::{SimEvent, line::ChannelId};
-use pool_protocol::{
-    FrameBuffer, HelloToPool, HelloToRunner, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Refusal, ToPool,
-    ToRunner,
-};
+use pool_protocol::{FrameBuffer, HelloToPool, HelloToRunner, Refusal, ToPool, ToRunner};
 use std::time::Duration;
 
 /// How long a connection may take to say hello.
@@ -128,21 +125,10 @@ impl Runner {
     }
 
     fn hello(&mut self, channel: ChannelId, hello: &HelloToRunner, scene: &mut Scene) {
-        let version = hello.version.min(PROTOCOL_VERSION);
-        if version < hello.oldest_version.max(OLDEST_PROTOCOL_VERSION) {
-            let (newest, oldest) = (PROTOCOL_VERSION, OLDEST_PROTOCOL_VERSION);
-            return self.refuse(channel, Refusal::Version { newest, oldest }, scene);
-        }
-        if let Some(told) = &self.told {
-            if told.instance_set != hello.instance_set {
-                let instance_set = told.instance_set.clone();
-                return self.refuse(channel, Refusal::OtherInstanceSet { instance_set }, scene);
-            }
-            if hello.epoch < told.epoch {
-                let highest = told.epoch;
-                return self.refuse(channel, Refusal::StaleEpoch { highest }, scene);
-            }
-        }
+        let version = match hello.accept(self.told.as_ref().map(|told| (&told.instance_set, told.epoch))) {
+            Ok(version) => version,
+            Err(refusal) => return self.refuse(channel, refusal, scene),
+        };
         if self.told.as_ref().is_some_and(|told| told.held) != hello.held {
             scene.emit(SimEvent::Held { instance: scene.instance.clone(), held: hello.held });
         }
