@@ -1,7 +1,7 @@
 //! What the operator configures.
 
-use crate::faults::Faults;
-use pool_api::{DriverConfigError, Placement, ProviderType, QuotaGroup};
+use crate::{faults::Faults, model::TAG_LIMITS};
+use pool_api::{Capabilities, DriverConfigError, Idempotency, Placement, ProviderType, QuotaGroup};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, collections::BTreeSet, time::Duration};
 
@@ -93,6 +93,18 @@ impl LoopbackConfig {
             return Err(DriverConfigError::new("placements", "must name each placement once"));
         }
         self.faults.validate(self)
+    }
+
+    /// What both bodies can do.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            idempotency: Idempotency::Token,
+            tags: TAG_LIMITS,
+            preemptible: true,
+            added_scratch: true,
+            host_keys: self.vouch_for_host_keys,
+            list_settle_time: self.list_settle_time,
+        }
     }
 
     /// The quota group of a provider type.

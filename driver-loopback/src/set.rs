@@ -1,10 +1,10 @@
 //! The instances of one pool on this machine.
 
-use crate::{LoopbackConfig, LoopbackInstance, Operation, model::TAG_LIMITS, world::World};
+use crate::{LoopbackConfig, LoopbackInstance, Operation, world::World};
 use async_trait::async_trait;
 use pool_api::{
-    BoxCloudError, Capabilities, CreateRequest, DriverConfigError, DriverContext, Idempotency, Instance,
-    InstanceId, InstanceSet, InstanceType, Placement, QuotaGroup, Tags,
+    BoxCloudError, Capabilities, CreateRequest, DriverConfigError, DriverContext, Instance, InstanceId,
+    InstanceSet, InstanceType, Placement, QuotaGroup, Tags,
 };
 use std::sync::Arc;
 
@@ -76,14 +76,7 @@ impl InstanceSet for LoopbackInstanceSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            idempotency: Idempotency::Token,
-            tags: TAG_LIMITS,
-            preemptible: true,
-            added_scratch: true,
-            host_keys: self.world.config().vouch_for_host_keys,
-            list_settle_time: self.world.config().list_settle_time,
-        }
+        self.world.config().capabilities()
     }
 
     async fn stop(&self) {

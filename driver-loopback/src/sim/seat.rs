@@ -6,14 +6,11 @@ use super::{
     executor::SimExecutor,
     instance::SimInstance,
 };
-use crate::{
-    LoopbackError,
-    model::{Record, TAG_LIMITS},
-};
+use crate::{LoopbackError, model::Record};
 use async_trait::async_trait;
 use pool_api::{
-    BoxCloudError, Capabilities, CreateRequest, Executor, HostVerifier, Idempotency, Instance, InstanceSet,
-    InstanceType, Placement, PublicKey, QuotaGroup, Tags, Target,
+    BoxCloudError, Capabilities, CreateRequest, Executor, HostVerifier, Instance, InstanceSet, InstanceType,
+    Placement, PublicKey, QuotaGroup, Tags, Target,
 };
 use std::sync::{
     Arc,
@@ -105,15 +102,7 @@ impl InstanceSet for SimInstanceSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let state = self.seat.world.lock();
-        Capabilities {
-            idempotency: Idempotency::Token,
-            tags: TAG_LIMITS,
-            preemptible: true,
-            added_scratch: true,
-            host_keys: state.config.vouch_for_host_keys,
-            list_settle_time: state.config.list_settle_time,
-        }
+        self.seat.world.lock().config.capabilities()
     }
 
     async fn stop(&self) {
