@@ -36,7 +36,9 @@ pub(crate) struct Shell {
     pub(crate) cloud: Cloud,
     pub(crate) epoch: u64,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) changes: Changes,
+    /// Says that something has changed, and no more: a subscriber that has not taken one change gets no second. Not a
+    /// watch channel, which wakes its receivers in an order that the runtime leaves to chance.
+    pub(crate) changes: broadcast::Sender<()>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) stopped: watch::Sender<bool>,
     pub(crate) runner: RunnerSource,
@@ -91,7 +93,7 @@ impl Shell {
             cloud: parts.cloud,
             epoch: parts.epoch,
             metrics: parts.metrics,
-            changes: Changes::default(),
+            changes: broadcast::Sender::new(1),
             notices: broadcast::Sender::new(1024),
             stopped: watch::Sender::new(false),
             runner: parts.runner,
@@ -182,7 +184,12 @@ impl Shell {
     /// Ends the loop, and lets everybody who waits for a change see that there will be none.
     pub(crate) fn stop(&self) {
         self.stopped.send_replace(true);
-        self.changes.tell();
+        self.tell_of_a_change();
+    }
+
+    fn tell_of_a_change(&self) {
+        // Fails when nobody subscribes.
+        drop(self.changes.send(()));
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -232,7 +239,7 @@ impl Shell {
                 lock(&self.links).remove(&instance);
                 self.cloud.forget(&instance);
             }
-            Effect::Notify => self.changes.tell(),
+            Effect::Notify => self.tell_of_a_change(),
             Effect::Observe(observation) => self.metrics.observe(&observation),
             Effect::Report(notice) => self.report(notice),
         }
@@ -391,31 +398,6 @@ impl Shell {
         }
         // Fails only when nobody listens.
         drop(self.notices.send(notice));
-    }
-}
-
-/// Tells subscribers that something has changed, in the order in which they subscribed. Each has a channel of its own: the
-/// receivers of one are woken in an order that the runtime leaves to chance.
-#[derive(Debug, Default)]
-pub(crate) struct Changes(Mutex<Vec<watch::Sender<u64>>>);
-
-impl Changes {
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
-        let (sender, receiver) = watch::channel(0);
-        let mut subscribers = lock(&self.0);
-        // Those that are gone go now and then, also where nothing changes.
-        if subscribers.len() == subscribers.capacity() {
-            subscribers.retain(|subscriber| !subscriber.is_closed());
-        }
-        subscribers.push(sender);
-        receiver
-    }
-
-    pub(crate) fn tell(&self) {
-        lock(&self.0).retain(|subscriber| {
-            subscriber.send_modify(|count| *count += 1);
-            !subscriber.is_closed()
-        });
     }
 }
 

@@ -1,16 +1,16 @@
 //! Being told that something has changed.
 
-use tokio::sync::watch;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Wakes after every change that may matter to a scheduler. Dropping it unsubscribes.
 ///
 /// Changes while it is already woken are dropped, never queued, and however slow its holder is, the pool does not
 /// wait for it.
 #[derive(Debug)]
-pub struct Subscription(watch::Receiver<u64>);
+pub struct Subscription(broadcast::Receiver<()>);
 
 impl Subscription {
-    pub(crate) fn new(receiver: watch::Receiver<u64>) -> Self {
+    pub(crate) fn new(receiver: broadcast::Receiver<()>) -> Self {
         Self(receiver)
     }
 
@@ -20,9 +20,14 @@ impl Subscription {
     /// # Cancel safety
     /// Loses nothing: a dropped future has taken no change.
     pub async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            // The pool is gone: nothing will change any more.
-            std::future::pending::<()>().await;
+        loop {
+            match self.0.recv().await {
+                Ok(()) => return,
+                // There were several: the last is still there.
+                Err(RecvError::Lagged(_)) => {}
+                // The pool is gone: nothing will change any more.
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
         }
     }
 }
