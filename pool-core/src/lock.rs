@@ -206,26 +206,30 @@ fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// By it each epoch is one more than the last.
+    fn beginning_of_time() -> WallClock {
+        WallClock::from_fn(|| SystemTime::UNIX_EPOCH)
+    }
+
     #[test]
     fn p54_one_at_a_time_and_each_with_a_higher_epoch() {
         let dir = tempfile::tempdir().unwrap();
         let set: InstanceSetId = "a".try_into().unwrap();
-        let first = InstanceSetLock::acquire(dir.path(), &set).unwrap();
-        let epoch = first.epoch();
+        let acquire = || InstanceSetLock::acquire_by(dir.path(), &set, &beginning_of_time());
+        let first = acquire().unwrap();
+        assert_eq!(first.epoch(), 1);
         let error = InstanceSetLock::acquire(dir.path(), &set).unwrap_err();
         assert!(matches!(error, LockError::Taken { .. }), "{error}");
         InstanceSetLock::acquire(dir.path(), &"b".try_into().unwrap()).unwrap();
         drop(first);
-        assert!(InstanceSetLock::acquire(dir.path(), &set).unwrap().epoch() > epoch);
+        assert_eq!(acquire().unwrap().epoch(), 2);
     }
 
     #[test]
     fn p54_the_epoch_follows_the_clock_and_never_goes_back() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let set: InstanceSetId = "a".try_into().unwrap();
-        let at = |seconds: u64| {
-            WallClock::from_fn(move || SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
-        };
+        let at = |seconds| WallClock::from_fn(move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         let epoch = |dir: &Path, clock| InstanceSetLock::acquire_by(dir, &set, &clock).unwrap().epoch();
         let first = epoch(dir.path(), at(1000));
         assert!(epoch(other.path(), at(1001)) > first, "who starts later has the higher one, wherever");
@@ -279,9 +283,11 @@ mod tests {
     fn p54_a_lock_that_is_given_back_within_a_moment_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let set: InstanceSetId = "a".try_into().unwrap();
-        let lock = InstanceSetLock::acquire(dir.path(), &set).unwrap();
+        let clock = beginning_of_time();
+        let acquire = || InstanceSetLock::acquire_by(dir.path(), &set, &clock);
+        let lock = acquire().unwrap();
         thread::scope(|scope| {
-            let next = scope.spawn(|| InstanceSetLock::acquire(dir.path(), &set).map(|lock| lock.epoch()));
+            let next = scope.spawn(|| acquire().map(|lock| lock.epoch()));
             // Most often it has met the lock by then; whether it has is not what is asserted.
             thread::sleep(PAUSE * 5);
             drop(lock);

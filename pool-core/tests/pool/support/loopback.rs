@@ -3,10 +3,10 @@
 use super::runner_program;
 use pool_core::{
     DriverContext, InstanceSet, InstanceSetLock, Pool, PoolBuilder, PoolConfig, PrivateKey, RunnerSource,
-    SshConfig, SshConnector, Tags, driver,
+    SshConfig, SshConnector, Tags, WallClock, driver,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 use tempfile::TempDir;
 
 /// One type, and times that suit a test.
@@ -64,7 +64,9 @@ impl World {
     }
 
     pub(crate) fn lock(&self) -> InstanceSetLock {
-        InstanceSetLock::acquire(self.dir.path(), &"test".parse().unwrap()).unwrap()
+        // By it each epoch is one more than the last.
+        let clock = WallClock::from_fn(|| SystemTime::UNIX_EPOCH);
+        InstanceSetLock::acquire_by(self.dir.path(), &"test".parse().unwrap(), &clock).unwrap()
     }
 
     pub(crate) fn builder(&self, config: PoolConfig) -> PoolBuilder {
