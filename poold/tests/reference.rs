@@ -18,7 +18,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{Read as _, Write as _},
-    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    os::unix::net::UnixStream,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -80,7 +80,7 @@ fn machine_faults() -> Vec<Value> {
     faults
 }
 
-fn configuration(seed: u64, runner: &Path) -> String {
+fn configuration(seed: u64) -> String {
     let faults: String = machine_faults()
         .iter()
         .map(|fault| format!("[[driver.options.faults.machines]]\n{}\n", table(fault)))
@@ -102,9 +102,6 @@ timeout_term = "{term}"
 timeout_signal = "{signal}"
 timeout_shutdown = "{shutdown}"
 {types}
-[runner]
-program = "{runner}"
-
 [driver]
 name = "loopback"
 [driver.options]
@@ -125,7 +122,6 @@ instances = 0
         signal = ms(3),
         shutdown = ms(50),
         types = types(),
-        runner = runner.display(),
     )
 }
 
@@ -172,13 +168,8 @@ fn all_jobs_complete_on_machines_of_which_most_are_bad() {
     let seed: u32 = rand::random();
     println!("seed {seed}, all times {FACTOR} times the scenario's");
     let mut random = StdRng::seed_from_u64(seed.into());
-    // In a file of some bytes, for what is copied to each machine would else be most of the work: a debug build is large.
-    let programs = tempfile::tempdir().unwrap();
-    let runner = programs.path().join("runner");
-    fs::write(&runner, format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_poold"))).unwrap();
-    fs::set_permissions(&runner, fs::Permissions::from_mode(0o755)).unwrap();
-
-    let mut place = Place::serving(&configuration(seed.into(), &runner));
+    let mut place = Place::new(&configuration(seed.into())).with_small_runner();
+    place.serve();
     let book = place.path().join("book");
     fs::create_dir(&book).unwrap();
     let file = place.path().join("jobs.jsonl");

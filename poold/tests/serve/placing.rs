@@ -162,7 +162,8 @@ fn no_more_is_spent_an_hour_than_allowed() {
 
 #[test]
 fn an_instance_that_is_too_old_ends_its_job_and_gets_no_other() {
-    let mut place = Place::serving(&with("max_lifetime = \"2s\""));
+    let mut place = Place::new(&with("max_lifetime = \"2s\"")).with_small_runner();
+    place.serve();
     let go = place.go("go");
     let old = place.submit(&["--cpus", "1"], &["sh", "-c", &waits_for(&go)]);
     place.until_state(&old, "running");
