@@ -79,13 +79,7 @@ impl Collect {
     /// May be dropped at any time: what is stored stays, and another one begins anew.
     pub(crate) async fn run(self) -> Collected {
         if !self.over {
-            // Cancel safety: both lose nothing that matters when dropped.
-            tokio::select! {
-                biased;
-                () = self.tail.wanted() => {}
-                () = sleep(FETCH_AFTER) => {}
-                _ = self.pool.wait_for_job(&self.id) => {}
-            }
+            self.pause(FETCH_AFTER).await;
         }
         let (stdout, stderr) =
             tokio::join!(self.stream(OutputStream::Stdout), self.stream(OutputStream::Stderr));
@@ -99,6 +93,17 @@ impl Collect {
             stdout: stored(stdout, OutputStream::Stdout),
             stderr: stored(stderr, OutputStream::Stderr),
             complete,
+        }
+    }
+
+    /// Waits until somebody wants the output, or the run has ended, but no longer than this.
+    async fn pause(&self, most: Duration) {
+        // Cancel safety: all three lose nothing that matters when dropped.
+        tokio::select! {
+            biased;
+            () = self.tail.wanted() => {}
+            () = sleep(most) => {}
+            _ = self.pool.wait_for_job(&self.id) => {}
         }
     }
 
@@ -159,13 +164,7 @@ impl Collect {
             }
             if chunk.data.len() < LARGE_PIECE && !self.tail.is_followed() {
                 // A job that prints all the time must not be asked all the time, unless somebody looks on.
-                // Cancel safety: all three lose nothing that matters when dropped.
-                tokio::select! {
-                    biased;
-                    () = self.tail.wanted() => {}
-                    _ = self.pool.wait_for_job(&self.id) => {}
-                    () = sleep(BETWEEN_PIECES) => {}
-                }
+                self.pause(BETWEEN_PIECES).await;
             }
         }
     }

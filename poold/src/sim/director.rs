@@ -14,7 +14,7 @@ use crate::{
     dispatcher::PassReport,
     job::{JobKey, JobRequest, JobState, Record},
     queue::Change,
-    simulation::{Chance, Program, ProgramPlan, memory_directory, paused_runtime},
+    simulation::{Chance, Program, ProgramPlan, begin_life, memory_directory, paused_runtime},
 };
 use driver_loopback::{Faults, sim::SimCloud};
 use pool_core::{InstanceId, InstanceTypeName, JobId, JobStatus, Notice, Phase};
@@ -165,9 +165,7 @@ impl<'a> Director<'a> {
 
     /// A life of the program, after so long without one.
     async fn live(&mut self, down: Duration) -> io::Result<LifeEnd> {
-        self.cloud.enter();
-        let world = self.cloud.clone();
-        tokio::spawn(async move { world.run().await });
+        begin_life(&self.cloud);
         let mut first: Option<Program> = None;
         let mut second: Option<(usize, Program)> = None;
         let mut start_at = Some(self.cloud.now() + down);

@@ -2,12 +2,13 @@
 
 use super::{
     draw_faults,
-    setting::{Action, JobExit, JobRun, Lines, PlannedAction, PlannedJob, Setting, command},
+    setting::{Action, JobExit, JobRun, Lines, PlannedAction, PlannedJob, Setting},
 };
 use crate::{
     config::{QueueConfig, SchedulerConfig, ServeConfig},
+    job::JobRequest,
     program_config::{DriverChoice, RunnerChoice, SshChoice},
-    simulation::Chance,
+    simulation::{Chance, command},
 };
 use driver_loopback::LoopbackConfig;
 use pool_core::{ByteSize, Cpus, HourlyPrice, InstanceType, Placement, PoolConfig};
@@ -156,7 +157,7 @@ fn jobs(chance: &mut Chance, config: &ServeConfig) -> Vec<PlannedJob> {
             at = (at + chance.around(Duration::from_secs(45))).min(SUBMITTED_BY);
         }
         left_in_batch -= 1;
-        let mut request = command(place);
+        let mut request = JobRequest::new(command(place));
         let fits = chance.pick(&types);
         request.preemptible = fits.preemptible || chance.happens(0.3);
         let whole = fits.vcpus.as_millis();

@@ -3,9 +3,13 @@
 use super::{
     draw::{instance_type, serve_config},
     faults::{Fault, Window},
-    setting::{JobExit, JobRun, Lines, PlannedJob, Setting, command},
+    setting::{JobExit, JobRun, Lines, PlannedJob, Setting},
 };
-use crate::{config::SchedulerConfig, simulation::Chance};
+use crate::{
+    config::SchedulerConfig,
+    job::JobRequest,
+    simulation::{Chance, command},
+};
 use driver_loopback::{LoopbackConfig, MachineFault, Operation, sim::Strike};
 use pool_core::{ByteSize, Cpus, InstanceType, Placement, PoolConfig};
 use std::time::Duration;
@@ -80,7 +84,7 @@ fn one_type() -> Vec<InstanceType> {
 fn jobs(seed: u64, count: usize, mean: Duration, until: Duration) -> Vec<PlannedJob> {
     let mut chance = Chance::new(seed, "jobs");
     let job = |place: usize| {
-        let mut request = command(place);
+        let mut request = JobRequest::new(command(place));
         request.cpus = Cpus::whole(1);
         request.preemptible = true;
         request.rerun_if_unknown = true;
@@ -225,7 +229,7 @@ fn reference(name: &'static str) -> Setting {
     pool.max_concurrent_instance_create_ops = 0;
     let mut chance = Chance::new(1, "reference");
     let jobs = (0..200).map(|place| {
-        let mut request = command(place);
+        let mut request = JobRequest::new(command(place));
         request.priority = chance.small(1, 20);
         request.cpus = Cpus::whole(chance.small(1, 8));
         request.memory = ByteSize::gib(chance.number(1, 3));

@@ -1,16 +1,17 @@
 //! What a simulated run begins with: everything about it but the faults' effects.
 
 use super::faults::Fault;
-use crate::{config::ServeConfig, job::JobRequest};
+use crate::{
+    config::ServeConfig,
+    job::JobRequest,
+    simulation::{beginning_of_time, place_of},
+};
 use driver_loopback::{
     LoopbackConfig,
     sim::{SimEnd, SimJob, SimOptions},
 };
 use pool_core::{JobSpec, RunId};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 /// One run: who replays it needs nothing else.
 #[derive(Clone, Debug)]
@@ -122,24 +123,9 @@ impl PlannedJob {
     }
 }
 
-/// The command of a planned job: its place.
-pub(crate) fn command(place: usize) -> JobRequest {
-    JobRequest::new(["job".to_owned(), place.to_string()])
-}
-
-/// The place of a job in [`Setting::jobs`], by its command.
-pub(crate) fn place_of(command: &[String]) -> Option<usize> {
-    match command {
-        [job, place] if job == "job" => place.parse().ok(),
-        _ => None,
-    }
-}
-
 impl Setting {
     /// The options of the simulated cloud, without faults.
     pub(crate) fn options(&self) -> SimOptions {
-        // Some day in the past, so that no clock of this machine has to do with it.
-        let wall_clock = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let jobs: Arc<[PlannedJob]> = self.jobs.clone().into();
         let does =
             move |run: &RunId, spec: &JobSpec| match place_of(&spec.command).and_then(|at| jobs.get(at)) {
@@ -147,7 +133,7 @@ impl Setting {
                 // Of another program's queue.
                 None => JobRun::well(Duration::from_secs(40)).sim_job(),
             };
-        let mut options = SimOptions::new(wall_clock, does);
+        let mut options = SimOptions::new(beginning_of_time(), does);
         options.call_latency = self.lines.call.0..=self.lines.call.1;
         options.line_latency = self.lines.frame.0..=self.lines.frame.1;
         options.page_size = self.lines.page_size;

@@ -9,6 +9,7 @@ use crate::{
     dispatcher::PassReport,
     job::{Finish, JobState, QueueTag, Record},
     queue::Change,
+    simulation::place_of,
 };
 use driver_loopback::sim::SimEvent;
 use pool_core::{InstanceId, InstanceType, InstanceTypeName, JobId, Lifecycle, RunId};
@@ -323,14 +324,4 @@ impl Ledger {
         let left = self.jobs.len() - self.over;
         left == 0 || (left == self.waiting.len() && !self.jobs.iter().any(can_run))
     }
-}
-
-/// The command of the job at this place of the list: what it would really run does not matter.
-pub(super) fn command(place: usize) -> Vec<String> {
-    vec![place.to_string()]
-}
-
-/// The place of a job, by its command.
-pub(super) fn place_of(command: &[String]) -> Option<usize> {
-    command.first()?.parse().ok()
 }

@@ -1,17 +1,15 @@
 //! Runs it: one life of the program, from its first list of instances until nothing is left to do.
 
-use super::{
-    job_list::JobList,
-    ledger::{Ledger, command, place_of},
-    observer::Observer,
-    progress::Progress,
-};
+use super::{job_list::JobList, ledger::Ledger, observer::Observer, progress::Progress};
 use crate::{
     api::{ErrorCode, Service as _, ServiceError, Submission},
     config::ServeConfig,
     dispatcher::PassReport,
     job::JobRequest,
-    simulation::{Program, ProgramPlan, memory_directory, paused_runtime},
+    simulation::{
+        Program, ProgramPlan, begin_life, beginning_of_time, command, memory_directory, paused_runtime,
+        place_of,
+    },
 };
 use driver_loopback::{
     LoopbackConfig,
@@ -23,7 +21,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -110,9 +108,7 @@ fn options(jobs: &JobList) -> SimOptions {
         .iter()
         .flat_map(|line| std::iter::repeat_n((line.takes, line.exit_code), line.copies))
         .collect();
-    // Some day in the past, so that no clock of this machine has to do with it.
-    let wall_clock = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    SimOptions::new(wall_clock, move |_: &RunId, spec: &JobSpec| {
+    SimOptions::new(beginning_of_time(), move |_: &RunId, spec: &JobSpec| {
         let (takes, exit_code) =
             place_of(&spec.command).and_then(|place| does.get(place)).copied().unwrap_or_default();
         SimJob { end: SimEnd::Exit(exit_code), ..SimJob::quiet(takes) }
@@ -168,9 +164,7 @@ async fn live(
     observer: &Observer,
     directory: &Path,
 ) -> Result<End, RunError> {
-    cloud.enter();
-    let world = cloud.clone();
-    tokio::spawn(async move { world.run().await });
+    begin_life(cloud);
     setup.config.pool.metrics_interval = SELDOM;
     let plan = ProgramPlan {
         number: 0,

@@ -1,6 +1,9 @@
 //! Chance from a seed, one stream a purpose: what one purpose draws does not change what another does.
 
-use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
+#[cfg(feature = "sim")]
+use rand::RngExt as _;
+use rand::{SeedableRng as _, rngs::Xoshiro256PlusPlus};
+#[cfg(feature = "sim")]
 use std::time::Duration;
 
 /// A stream of chance.
@@ -17,6 +20,14 @@ impl Chance {
         Self(Xoshiro256PlusPlus::seed_from_u64(seed.rotate_left(32) ^ hash))
     }
 
+    /// The generator itself.
+    pub(crate) fn into_rng(self) -> Xoshiro256PlusPlus {
+        self.0
+    }
+}
+
+#[cfg(feature = "sim")]
+impl Chance {
     /// True in a share of all cases.
     pub(crate) fn happens(&mut self, share: f64) -> bool {
         self.0.random::<f64>() < share
@@ -62,10 +73,5 @@ impl Chance {
     /// One of these.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.count(0, from.len() - 1)]
-    }
-
-    /// The generator itself.
-    pub(crate) fn into_rng(self) -> Xoshiro256PlusPlus {
-        self.0
     }
 }

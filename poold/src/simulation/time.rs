@@ -1,6 +1,11 @@
 //! Simulated time, and where files are kept meanwhile.
 
-use std::{io, path::Path};
+use driver_loopback::sim::SimCloud;
+use std::{
+    io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 use tempfile::{Builder, TempDir};
 use tokio::runtime;
 
@@ -16,6 +21,18 @@ pub(crate) fn paused_runtime() -> io::Result<runtime::Runtime> {
         // The outermost future gets its turn between any two steps of any tasks: so it can end them all there.
         .event_interval(1)
         .build()
+}
+
+/// What all clocks show at first: some day in the past, so that no clock of this machine has to do with it.
+pub(crate) fn beginning_of_time() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+/// Lets the world go on in this runtime, before anything else is done in it.
+pub(crate) fn begin_life(world: &SimCloud) {
+    world.enter();
+    let world = world.clone();
+    tokio::spawn(async move { world.run().await });
 }
 
 /// A directory for a while, in memory where there is such a file system: what is synced there is as good as on a disk,

@@ -26,7 +26,6 @@ struct Life {
     counted: BTreeSet<InstanceId>,
     /// The first list has arrived at the provider.
     listed: bool,
-    passes: u64,
     passes_at: (Duration, u64),
     passes_in: (u64, u64),
 }
@@ -53,7 +52,6 @@ impl Checker {
         self.now = now;
         self.caps.passes += 1;
         let Some(life) = self.caps.lives.get_mut(&program) else { return };
-        life.passes += 1;
         if life.passes_at.0 != now {
             life.passes_at = (now, 0);
         }
