@@ -175,8 +175,9 @@ impl<'a> Director<'a> {
             if self.shared.check(|checker| checker.violation().is_some()) {
                 return Ok(LifeEnd::Over);
             }
-            if let Some((polls, down)) = crash
-                && self.shared.take_wake()
+            // Also taken when the crash was called off: it would wake for ever.
+            if self.shared.take_wake()
+                && let Some((polls, down)) = crash
             {
                 for _ in 0..polls {
                     tokio::task::yield_now().await;

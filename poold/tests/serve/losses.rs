@@ -224,11 +224,14 @@ fn p51_preemptions_use_no_attempts_and_are_bounded_apart() {
 
 #[test]
 fn a_serve_that_stood_still_for_longer_than_any_probe_may_take_gives_up_no_worker() {
-    let config =
-        brisk().replace("probe_interval = \"1s\"", "probe_interval = \"500ms\"\ntimeout_probe = \"2s\"");
+    let config = brisk()
+        .replace("probe_interval = \"1s\"", "probe_interval = \"500ms\"\ntimeout_probe = \"2s\"")
+        .replace("max_instances = 8", "max_instances = 1");
     let mut place = Place::serving(&config);
     let go = place.path().join("go");
     let id = place.running_job(&[], &go);
+    // It waits for the one instance that there may be, so that this never idles long enough to go.
+    let next = place.submit(&[], &["true"]);
     let serve = Pid::from_raw(place.pid().cast_signed()).unwrap();
     kill_process(serve, Signal::STOP).unwrap();
     // What is tested is that so much time passes.
@@ -238,7 +241,6 @@ fn a_serve_that_stood_still_for_longer_than_any_probe_may_take_gives_up_no_worke
     let job = place.until_state(&id, "complete");
     assert_eq!((&job["runs"], &job["attempts"]), (&1.into(), &1.into()), "{job:#}");
     assert_eq!(place.says(&["logs", &id]), "one\ntwo\n");
-    let next = place.submit(&[], &["true"]);
     assert_eq!(place.until_state(&next, "complete")["instance"], job["instance"], "it is used as before");
     place.ends_with_nothing_left();
 }
