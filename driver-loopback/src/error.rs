@@ -78,6 +78,12 @@ pub enum LoopbackError {
         /// What the provider was asked for.
         operation: Operation,
     },
+    /// The create with this token has been answered before, and its instance is gone. Nothing was made.
+    #[error("the token has made instance {id}, which is gone: another instance needs another token")]
+    TokenUsed {
+        /// The instance that is gone.
+        id: InstanceId,
+    },
     /// The placement is none of those that are configured.
     #[error("{placement} is none of the placements")]
     UnknownPlacement {
@@ -160,6 +166,7 @@ impl LoopbackError {
             Self::TooManyCalls { .. } => (Kind::RateLimit, NotDone, "TooManyCalls"),
             Self::Unavailable { .. } => (Kind::Transient, NotDone, "Unavailable"),
             Self::NoAnswer { .. } => (Kind::Transient, Effect::Unknown, "NoAnswer"),
+            Self::TokenUsed { .. } => (Kind::Transient, NotDone, "TokenUsed"),
             Self::UnknownPlacement { .. } => (Kind::InvalidRequest, NotDone, "UnknownPlacement"),
             Self::BadTag { .. } => (Kind::InvalidRequest, NotDone, "BadTag"),
             Self::BadPublicKey(_) => (Kind::InvalidRequest, NotDone, "BadPublicKey"),
@@ -308,6 +315,14 @@ mod tests {
                 "no answer to create",
             ),
             (
+                LoopbackError::TokenUsed { id: "i-1".try_into().unwrap() },
+                Kind::Transient,
+                NotDone,
+                None,
+                None,
+                "the token has made instance i-1, which is gone: another instance needs another token",
+            ),
+            (
                 LoopbackError::UnknownPlacement { placement: Placement::new("z") },
                 Kind::InvalidRequest,
                 NotDone,
@@ -362,6 +377,6 @@ mod tests {
             let has_source = matches!(error, LoopbackError::Storage { .. } | LoopbackError::BadPublicKey(_));
             assert_eq!(error.source().is_some(), has_source, "{error:?}");
         }
-        assert_eq!(codes.len(), 13, "every variant is in the table");
+        assert_eq!(codes.len(), 14, "every variant is in the table");
     }
 }

@@ -122,7 +122,7 @@ impl World {
         let machine = Arc::new(Machine::new(&self.path, record.id.clone()));
         let init = init_script(&request.init_command, record.fate.boot);
         if let Err(error) = machine.dir.create(&record, &init, &request.public_key) {
-            state.cloud.remove(&record.id);
+            state.cloud.withdraw(&record.id);
             if let Err(left) = machine.dir.remove() {
                 tracing::warn!(error = %left, "a directory of a failed create stays until the next start");
             }

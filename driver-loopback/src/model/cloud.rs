@@ -5,11 +5,9 @@ use crate::{
     LoopbackConfig, LoopbackError, Operation,
     faults::{Newcomer, OperationFaults},
 };
-use pool_api::{
-    CreateRequest, IdempotencyToken, InstanceId, Lifecycle, Placement, ProviderType, TagLimits, Tags,
-};
+use pool_api::{CreateRequest, InstanceId, Lifecycle, Placement, ProviderType, TagLimits, Tags};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -61,6 +59,9 @@ struct Entry {
     old_tags: Option<(Tags, Instant)>,
 }
 
+/// How many tokens are known whose instances are gone: as many as are made in some hours, and soon forgotten otherwise.
+const USED_TOKENS: usize = 10_000;
+
 /// The provider.
 #[derive(Debug)]
 pub(crate) struct Cloud {
@@ -70,7 +71,10 @@ pub(crate) struct Cloud {
     /// How many calls of each operation there were.
     calls: HashMap<Operation, usize>,
     instances: BTreeMap<InstanceId, Entry>,
+    /// Those of instances that are there, and the last of those that are gone.
     tokens: HashMap<String, InstanceId>,
+    /// Tokens of instances that are gone, the longest gone first.
+    used_tokens: VecDeque<String>,
     next_serial: u64,
     /// When the set was opened.
     opened: Instant,
@@ -93,6 +97,7 @@ impl Cloud {
             calls: HashMap::new(),
             instances,
             tokens,
+            used_tokens: VecDeque::new(),
             next_serial,
             opened: now,
             config,
@@ -147,8 +152,12 @@ impl Cloud {
         now: Instant,
         today: SystemTime,
     ) -> Result<Admission, LoopbackError> {
-        if let Some(known) = self.find(&request.token) {
-            return Ok(Admission::Known(known.clone()));
+        if let Some(known) = self.tokens.get(request.token.as_str()).cloned() {
+            return if self.instances.contains_key(&known) {
+                Ok(Admission::Known(known))
+            } else {
+                Err(LoopbackError::TokenUsed { id: known })
+            };
         }
         if !self.config.placements.contains(&request.placement) {
             return Err(LoopbackError::UnknownPlacement { placement: request.placement.clone() });
@@ -183,11 +192,6 @@ impl Cloud {
         let entry = Entry { record: record.clone(), listed_from: self.settled(now), old_tags: None };
         self.instances.insert(fresh, entry);
         Ok(Admission::New(Box::new(record)))
-    }
-
-    /// The instance that a token has made, while it exists.
-    fn find(&self, token: &IdempotencyToken) -> Option<&InstanceId> {
-        self.tokens.get(token.as_str())
     }
 
     fn check_quota(&self, provider_type: &ProviderType) -> Result<(), LoopbackError> {
@@ -284,8 +288,21 @@ impl Cloud {
         Some(entry.record.clone())
     }
 
-    /// Forgets an instance that is gone.
+    /// An instance is gone. Its token makes no other, as with EC2's:
+    /// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>.
     pub(crate) fn remove(&mut self, id: &InstanceId) {
+        if let Some(entry) = self.instances.remove(id) {
+            self.used_tokens.push_back(entry.record.token);
+            if self.used_tokens.len() > USED_TOKENS
+                && let Some(oldest) = self.used_tokens.pop_front()
+            {
+                self.tokens.remove(&oldest);
+            }
+        }
+    }
+
+    /// An instance has not come about: all is as if it had never been asked for.
+    pub(crate) fn withdraw(&mut self, id: &InstanceId) {
         if let Some(entry) = self.instances.remove(id) {
             self.tokens.remove(&entry.record.token);
         }

@@ -238,7 +238,7 @@ fn lists_lag_behind_creates_and_tags_by_the_configured_time() {
 }
 
 #[test]
-fn a_token_is_known_as_long_as_its_instance() {
+fn a_token_makes_one_instance_and_no_other() {
     let now = Instant::now();
     let mut cloud = cloud(json!({ "faults": { "quota": { "instances": 1 } } }), vec![], now);
     let record = create(&mut cloud, 1, now);
@@ -249,6 +249,17 @@ fn a_token_is_known_as_long_as_its_instance() {
     let other = cloud.admit(&request(2), id(2), now, SystemTime::UNIX_EPOCH).unwrap_err();
     assert!(matches!(other, LoopbackError::AccountQuota { limit: 1 }));
     cloud.remove(&id(1));
+    let gone = cloud.admit(&request(1), id(2), now, SystemTime::UNIX_EPOCH).unwrap_err();
+    assert!(matches!(gone, LoopbackError::TokenUsed { id: used } if used == id(1)));
+    create(&mut cloud, 2, now);
+}
+
+#[test]
+fn a_create_that_came_to_nothing_may_be_asked_for_again_with_its_token() {
+    let now = Instant::now();
+    let mut cloud = cloud(json!({}), vec![], now);
+    let record = create(&mut cloud, 1, now);
+    cloud.withdraw(&record.id);
     create(&mut cloud, 1, now);
 }
 
