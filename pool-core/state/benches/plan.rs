@@ -73,6 +73,7 @@ fn pool(workers: usize, idle: usize) -> PoolView {
             free: if busy { Resources { cpus: Cpus::ZERO, ..has } } else { has },
             has,
             jobs_left: None,
+            may_be_held: false,
         }
     });
     let workers = workers.collect();

@@ -1,8 +1,11 @@
 //! Calls to the cloud: queued, let out at most so many a second, and none of a kind that is blocked.
 
 use crate::{
-    Effect, Failure, FailureClass, Notice, OpId, PoolState, Time, events::CallKind, rate::RateWindow,
-    timers::Timer, worker::Began,
+    Effect, Failure, FailureClass, Notice, OpId, PoolState, Time,
+    events::CallKind,
+    rate::RateWindow,
+    timers::Timer,
+    worker::{Began, Worker},
 };
 use pool_api::{InstanceId, Tags};
 use std::collections::{BTreeMap, VecDeque};
@@ -164,7 +167,9 @@ impl PoolState {
     /// Saves a worker's tags, after the save that is in flight.
     pub(crate) fn save_tags(&mut self, id: &InstanceId) {
         let op = self.next_op();
-        let Some(worker) = self.workers.get_mut(id).filter(|w| w.taken_by.is_none()) else { return };
+        // What an earlier process has saved is not written over before it is known.
+        let sure = |worker: &&mut Worker| worker.taken_by.is_none() && !worker.tags_unsure;
+        let Some(worker) = self.workers.get_mut(id).filter(sure) else { return };
         if worker.tags.in_flight.is_some() {
             worker.tags.wanted = true;
             return;

@@ -138,6 +138,11 @@ impl PoolState {
             placement: instance.placement.clone(),
         };
         self.counts.add(&member);
+        let settled = self.earlier_settled();
+        let tags_unsure = pending.is_none() && began.at < settled;
+        if tags_unsure {
+            self.timers.set_no_later(Timer::Sync, settled.max(self.now));
+        }
         let id = instance.id.clone();
         let worker = Worker {
             id: id.clone(),
@@ -149,6 +154,7 @@ impl PoolState {
             secret: tags.secret.clone(),
             host_key: tags.host_key,
             idle_behavior,
+            tags_unsure,
             state: if pending.is_some() { State::Booting } else { State::Unknown },
             booted: false,
             boot_reported: false,
@@ -219,6 +225,9 @@ impl PoolState {
         let changed = worker.lifecycle != instance.lifecycle;
         worker.lifecycle = instance.lifecycle;
         let id = &instance.id;
+        if worker.tags_unsure && began >= self.earlier_settled() {
+            self.tags_are_sure(instance);
+        }
         if moved {
             self.emit(Effect::SetAddress { instance: id.clone(), address: instance.address.clone() });
             self.probe_soon(id);
@@ -229,6 +238,23 @@ impl PoolState {
         }
         self.check_tags(instance);
         self.check_lifecycle(id);
+    }
+
+    /// What an earlier process has saved last is known now. Its wish to hold a worker is kept, whatever was made of the
+    /// worker meanwhile, and so is its wish to drain it.
+    fn tags_are_sure(&mut self, instance: &ListedInstance) {
+        let id = &instance.id;
+        let listed =
+            self.setup.tag_names.read(&instance.tags).map(|tags| tags.idle_behavior).unwrap_or_default();
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        worker.tags_unsure = false;
+        let to = match (worker.idle_behavior, listed) {
+            (IdleBehavior::Hold, _) | (_, IdleBehavior::Hold) => IdleBehavior::Hold,
+            (IdleBehavior::Drain, _) | (_, IdleBehavior::Drain) => IdleBehavior::Drain,
+            (IdleBehavior::Run, IdleBehavior::Run) => IdleBehavior::Run,
+        };
+        // Does what was put off, also when nothing changes.
+        self.change_idle_behavior(id, to);
     }
 
     /// p44: what the list shows may be stale, or the last save may be lost: our own values are saved again.

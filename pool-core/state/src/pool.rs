@@ -55,6 +55,8 @@ pub struct PoolSetup {
 pub struct PoolState {
     pub(crate) setup: PoolSetup,
     pub(crate) types: BTreeMap<InstanceTypeName, (Arc<InstanceType>, QuotaGroup)>,
+    /// When this process began.
+    started: Time,
     pub(crate) now: Time,
     pub(crate) seq: Seq,
     pub(crate) last_op: u64,
@@ -109,6 +111,7 @@ impl PoolState {
             calls: Calls::new(settings.max_cloud_ops_per_second),
             probe_window: RateWindow::new(settings.max_probes_per_second),
             types,
+            started: now,
             now,
             seq: Seq::default(),
             last_op: 0,
@@ -225,6 +228,11 @@ impl PoolState {
 
     pub(crate) fn settle_time(&self) -> Duration {
         self.setup.capabilities.list_settle_time
+    }
+
+    /// A list that begins at this time or later shows all that earlier processes have done.
+    pub(crate) fn earlier_settled(&self) -> Time {
+        self.started + self.settle_time()
     }
 
     pub(crate) fn emit(&mut self, effect: Effect) {

@@ -152,7 +152,7 @@ impl PoolState {
             }
             State::Shutdown { .. } => return,
         };
-        let held = worker.is_held();
+        let held = worker.may_be_held();
         self.emit(Effect::Report(Notice::ProbeFailed { instance: id.clone(), reason }));
         // p33: only a probe that began after the deadline may end a worker.
         if began >= since + timeout && !held {

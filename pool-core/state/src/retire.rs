@@ -6,7 +6,6 @@ use crate::{
     events::BootOutcome,
     phase::{Input, Phase, State},
     timers::Timer,
-    worker::Worker,
 };
 use pool_api::{InstanceId, InstanceTypeName};
 
@@ -53,6 +52,12 @@ impl PoolState {
             }
             Some(None) => {}
         }
+        if let Some(worker) = self.workers.get_mut(id)
+            && std::mem::take(&mut worker.tags_unsure)
+        {
+            // Whatever the cloud has, this wish is later.
+            worker.tags.version += 1;
+        }
         let to = self.allowed_behavior(self.now, id, to);
         self.change_idle_behavior(id, to);
         self.pump_calls();
@@ -96,7 +101,7 @@ impl PoolState {
             entries
                 .iter()
                 .map(|(_, id)| id)
-                .find(|id| self.workers.get(*id).is_some_and(Worker::is_unused))
+                .find(|id| self.workers.get(*id).is_some_and(|w| w.is_unused() && !w.may_be_held()))
                 .cloned()
         })?;
         self.shutdown(&id, ShutdownReason::NotNeeded);
@@ -111,7 +116,7 @@ impl PoolState {
         let Some(worker) = self.workers.get(id) else { return false };
         if self.superseded.is_some()
             || worker.taken_by.is_some()
-            || worker.is_held()
+            || worker.may_be_held()
             || !worker.is_unused()
             || matches!(worker.state, State::Unknown | State::Shutdown { .. })
         {
@@ -150,7 +155,7 @@ impl PoolState {
         let (now, timeout) = (self.now, self.settings().timeout_idle);
         let Some(worker) = self.workers.get(id) else { return };
         // Unfetched output blocks the end of a worker, not its use; its timer is set again when it is forgotten.
-        if worker.is_held() || !worker.is_unused() {
+        if worker.may_be_held() || !worker.is_unused() {
             return;
         }
         let drain = worker.idle_behavior == IdleBehavior::Drain;

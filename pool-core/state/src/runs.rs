@@ -535,6 +535,7 @@ impl PoolState {
                 || worker.stale.get(&run.id).is_some_and(|stale| stale.given_up)
         };
         if worker.idle_behavior == IdleBehavior::Drain
+            && !worker.tags_unsure
             && !worker.runs.is_empty()
             && worker.runs.values().all(given_up)
         {

@@ -210,6 +210,8 @@ pub struct WorkerView {
     pub has: Resources,
     /// How many more jobs it may be given; none: no limit.
     pub jobs_left: Option<u32>,
+    /// It is not to be shut down: whether it is held is not known yet.
+    pub may_be_held: bool,
 }
 
 impl PoolState {
@@ -417,6 +419,7 @@ impl PoolState {
                     free: worker.free()?,
                     has: worker.instance_type.as_ref()?.resources(),
                     jobs_left: worker.jobs_left,
+                    may_be_held: worker.may_be_held(),
                 })
             })
             .collect();

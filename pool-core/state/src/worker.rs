@@ -184,6 +184,8 @@ pub(crate) struct Worker {
     pub(crate) secret: SecretHash,
     pub(crate) host_key: Option<String>,
     pub(crate) idle_behavior: IdleBehavior,
+    /// What was listed of its tags may be older than what an earlier process has saved last.
+    pub(crate) tags_unsure: bool,
     pub(crate) state: State,
     pub(crate) booted: bool,
     pub(crate) boot_reported: bool,
@@ -262,6 +264,11 @@ impl Worker {
 
     pub(crate) fn is_held(&self) -> bool {
         self.idle_behavior == IdleBehavior::Hold
+    }
+
+    /// Not to be destroyed by the pool on its own.
+    pub(crate) fn may_be_held(&self) -> bool {
+        self.is_held() || self.tags_unsure
     }
 
     /// Where in the indexes it belongs: workers that count as unallocated, and nowhere else.

@@ -126,6 +126,7 @@ impl Pass<'_> {
         };
         let helping = self.others_that_help(blocked);
         let workers = helping.iter().flat_map(|at| open_workers(*at, &self.kinds[*at]));
+        let workers = workers.filter(|worker| !worker.may_be_held);
         let nearest = workers.min_by_key(|worker| (used(worker), worker.last_busy, worker.id));
         nearest.map(|worker| (worker.at, worker.place))
     }
@@ -189,7 +190,7 @@ impl Pass<'_> {
             .into_iter()
             .filter(|at| self.kinds[*at].ready.has_idle() || kept.is_some_and(|kept| kept.at == *at))
             .flat_map(|at| all_workers(at, &self.kinds[at]))
-            .filter(|worker| !worker.room.busy)
+            .filter(|worker| !worker.room.busy && !worker.may_be_held)
             .min_by_key(|worker| {
                 (by_price(worker.at), worker.last_busy, Reverse(worker.room.closed), worker.id)
             })
@@ -203,6 +204,7 @@ struct OpenWorker<'a> {
     place: usize,
     id: &'a InstanceId,
     last_busy: crate::Time,
+    may_be_held: bool,
     room: &'a Room,
 }
 
@@ -212,6 +214,7 @@ fn all_workers<'a>(at: usize, kind: &'a Kind<'_>) -> impl Iterator<Item = OpenWo
         place,
         id: &worker.id,
         last_busy: worker.last_busy,
+        may_be_held: worker.may_be_held,
         room,
     })
 }

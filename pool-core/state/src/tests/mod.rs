@@ -1,4 +1,5 @@
 mod contract_creates;
+mod contract_found;
 mod contract_jobs;
 mod contract_workers;
 mod defaults;

@@ -41,6 +41,7 @@ pub(super) fn worker(text: &str, type_name: &str, free: u32, busy: bool, last_bu
         free: Resources { cpus: Cpus::whole(free), ..full() },
         has: full(),
         jobs_left: None,
+        may_be_held: false,
     }
 }
 

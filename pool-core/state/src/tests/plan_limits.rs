@@ -108,6 +108,19 @@ fn p51_only_the_end_of_a_worker_of_the_same_quota_makes_room() {
     assert_eq!(plan.why("large"), WaitReason::MakingRoom { worker: id("i-1"), because });
 }
 
+/// Who asks for its end is refused, and would ask again and again, with the worker kept from others meanwhile.
+#[test]
+fn p51_no_worker_makes_room_of_which_it_is_not_known_whether_it_is_held() {
+    let mut pool = with_workers(vec![worker("i-1", SMALL, 2, false, 1), worker("i-2", SMALL, 2, false, 2)]);
+    pool.instances_left = Some(0);
+    pool.workers[0].may_be_held = true;
+    assert_eq!(planned(&[queued("large", 8)], &pool).shutdowns(), ["i-2"], "the other has idled longer");
+    pool.workers[1].may_be_held = true;
+    let plan = planned(&[queued("large", 8), queued("small", 2)], &pool);
+    assert!(plan.shutdowns().is_empty());
+    assert_eq!(plan.starts().len(), 1, "nor is it kept");
+}
+
 #[test]
 fn p51_no_second_worker_goes_while_one_is_going() {
     let mut pool = with_workers(vec![worker("i-1", SMALL, 2, false, 1)]);

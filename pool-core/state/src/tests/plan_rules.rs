@@ -85,6 +85,7 @@ prop_compose! {
                 free: has.saturating_sub(&used),
                 has,
                 jobs_left: jobs_left.map(|left| left.max(u32::from(!busy))),
+                may_be_held: false,
             }
         });
         let workers = workers.collect();

@@ -146,6 +146,7 @@ impl World {
                 free: worker.jobs.iter().fold(has, |free, (size, _)| free.saturating_sub(size)),
                 has,
                 jobs_left: None,
+                may_be_held: false,
             });
         }
         view
