@@ -208,8 +208,8 @@ impl Asker {
         let Some(id) = self.instance(which).await else { return Ok(()) };
         self.shared.check(|checker| checker.hold(self.cloud.now(), &id, false));
         let row = self.handle.act_on_instance(id.clone(), InstanceAction::Hold).await?;
-        // Somebody else may have released it meanwhile.
-        if row.idle_behavior == "hold" {
+        // Somebody else may have released it meanwhile, or it is on its way out.
+        if row.idle_behavior == "hold" && row.worker_state != "shutdown" {
             self.shared.check(|checker| checker.hold(self.cloud.now(), &id, true));
         }
         Ok(())

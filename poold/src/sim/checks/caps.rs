@@ -20,10 +20,14 @@ struct Life {
     calls: VecDeque<Duration>,
     /// Creates that may still be answered, and when each was asked for.
     creates: BTreeMap<u64, Duration>,
-    /// Those of them that have not made an instance.
-    without_instance: BTreeSet<u64>,
+    /// Those of them whose token has not made an instance, with that.
+    without_instance: BTreeMap<u64, String>,
     /// Machines that a first list must have shown, or that this life has made.
     counted: BTreeSet<InstanceId>,
+    /// Of every create that it has asked for.
+    tokens: BTreeSet<String>,
+    /// Lists that have not arrived, and when each was asked for.
+    lists: BTreeMap<u64, Duration>,
     /// The first list has arrived at the provider.
     listed: bool,
     passes_at: (Duration, u64),
@@ -71,8 +75,9 @@ impl Checker {
     pub(super) fn see_caps(&mut self, event: &SimEvent) {
         match event {
             SimEvent::Called { program, call, operation, what } => {
-                let repeated = self.machines.was_made(what);
-                self.called(*program, *call, *operation, repeated);
+                // A create whose instance is there is asked for again because the answer was lost.
+                let made = token_of(what).is_some_and(|token| self.machines.was_made(token));
+                self.called(*program, *call, *operation, token_of(what), made);
             }
             SimEvent::Answered { call, program, .. } => {
                 if let Some(life) = self.caps.lives.get_mut(program) {
@@ -85,14 +90,21 @@ impl Checker {
                     life.without_instance.remove(call);
                 }
             }
-            SimEvent::Arrived { program, operation: Operation::List, done: true, .. } => {
-                self.listed(*program);
+            SimEvent::Arrived { call, program, operation: Operation::List, done, .. } => {
+                let life = self.caps.lives.get_mut(program);
+                let asked = life.and_then(|life| life.lists.remove(call));
+                if let Some(asked) = asked.filter(|_| *done) {
+                    self.listed(*program, asked);
+                }
             }
-            SimEvent::Created { instance, program, .. } => {
-                if let Some(life) = self.caps.lives.get_mut(program)
-                    && life.listed
-                {
-                    life.counted.insert(instance.clone());
+            SimEvent::Created { instance, program, token, .. } => {
+                if let Some(life) = self.caps.lives.get_mut(program) {
+                    // Also those that have asked again meanwhile.
+                    life.without_instance.retain(|_, of| of != token);
+                    // Not what an earlier life has asked for and nobody has heard of since.
+                    if life.tokens.contains(token) {
+                        life.counted.insert(instance.clone());
+                    }
                 }
                 self.check_price(*program, instance);
             }
@@ -105,8 +117,10 @@ impl Checker {
         }
     }
 
-    fn listed(&mut self, program: u32) {
-        let before = self.now.checked_sub(self.limits.settle_time);
+    /// A list has shown what was there so long before it was asked for that it must be shown: its pages are read one after
+    /// the other.
+    fn listed(&mut self, program: u32, asked: Duration) {
+        let before = asked.checked_sub(self.limits.settle_time);
         let Some(life) = self.caps.lives.get_mut(&program) else { return };
         if !life.listed {
             life.listed = true;
@@ -115,8 +129,8 @@ impl Checker {
         }
     }
 
-    /// `repeated`: a create whose instance is there, as the answer got lost.
-    fn called(&mut self, program: u32, call: u64, operation: Operation, repeated: bool) {
+    /// `token`: of a create. `made`: its instance is there.
+    fn called(&mut self, program: u32, call: u64, operation: Operation, token: Option<&str>, made: bool) {
         let now = self.now;
         let limits = &self.limits;
         let Some(life) = self.caps.lives.get_mut(&program) else { return };
@@ -126,16 +140,22 @@ impl Checker {
         }
         let (calls, most) = (life.calls.len(), limits.calls_per_second);
         let mut creates_early = false;
+        if operation == Operation::List && !life.listed {
+            life.lists.insert(call, now);
+        }
         if operation == Operation::Create {
             // The program has given up on those that are older.
             let given_up = now.saturating_sub(limits.call_timeout);
             life.creates.retain(|_, asked| *asked > given_up);
             life.creates.insert(call, now);
-            if !repeated {
-                life.without_instance.insert(call);
+            if let Some(token) = token {
+                life.tokens.insert(token.to_owned());
+                if !made {
+                    life.without_instance.insert(call, token.to_owned());
+                }
             }
             let (creates, without) = (&life.creates, &mut life.without_instance);
-            without.retain(|call| creates.contains_key(call));
+            without.retain(|call, _| creates.contains_key(call));
             creates_early = !life.listed;
         }
         let (creates, coming, instances) =
@@ -169,4 +189,9 @@ impl Checker {
             self.broken("invariant_caps", format!("instances cost {price} an hour, of {cap}"));
         }
     }
+}
+
+/// The token that what a create says of itself ends with.
+fn token_of(what: &str) -> Option<&str> {
+    what.rsplit_once("token ").map(|(_, token)| token)
 }

@@ -1,7 +1,7 @@
 //! What must never become of machines.
 
 use super::checker::Checker;
-use driver_loopback::sim::SimEvent;
+use driver_loopback::{Operation, sim::SimEvent};
 use pool_core::{InstanceId, InstanceTypeName, Lifecycle, Notice, Tags};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,8 +22,10 @@ pub(super) struct Machine {
 #[derive(Debug, Default)]
 pub(super) struct Machines {
     pub(super) there: BTreeMap<InstanceId, Machine>,
-    /// People have asked for its end, or that it be held no longer.
-    let_go: BTreeSet<InstanceId>,
+    /// People want it held, and have asked for nothing else since.
+    to_hold: BTreeSet<InstanceId>,
+    /// Of those, what they were told is held.
+    held: BTreeSet<InstanceId>,
     /// Tokens of creates that have made a machine.
     tokens: BTreeMap<String, InstanceId>,
     /// Of all instances that ever were.
@@ -34,23 +36,27 @@ pub(super) struct Machines {
 const SECRET_DIGITS: usize = 40;
 
 impl Machines {
-    /// Whether what a create says of itself names the token of an instance that is there.
-    pub(super) fn was_made(&self, what: &str) -> bool {
-        let token = what.rsplit(' ').next().and_then(|token| self.tokens.get(token));
-        token.is_some_and(|instance| self.there.contains_key(instance))
+    /// Whether the instance that a token has made is there.
+    pub(super) fn was_made(&self, token: &str) -> bool {
+        self.tokens.get(token).is_some_and(|instance| self.there.contains_key(instance))
     }
 }
 
 impl Checker {
     /// People have asked for the end of an instance, or that it is held no longer.
     pub(crate) fn let_go(&mut self, instance: &InstanceId) {
-        self.machines.let_go.insert(instance.clone());
+        self.machines.to_hold.remove(instance);
+        self.machines.held.remove(instance);
     }
 
     /// People hold an instance. `saved`: they were told that it is held.
     pub(crate) fn hold(&mut self, now: Duration, instance: &InstanceId, saved: bool) {
         self.now = now;
-        self.machines.let_go.remove(instance);
+        if !saved {
+            self.machines.to_hold.insert(instance.clone());
+        } else if self.machines.to_hold.contains(instance) {
+            self.machines.held.insert(instance.clone());
+        }
         let tag = self.limits.idle_tag.clone();
         let held = self.machines.there.get(instance).map(|machine| machine.tags.get(&tag) == Some("hold"));
         if saved && held == Some(false) {
@@ -112,11 +118,17 @@ impl Checker {
             SimEvent::Gone { instance } => {
                 self.machines.there.remove(instance);
             }
-            SimEvent::DestroyBegun { instance, lifecycle, tags, .. } => {
-                let held = tags.get(&self.limits.idle_tag) == Some("hold");
-                let well = matches!(lifecycle, Lifecycle::Pending | Lifecycle::Running);
-                if held && well && !self.machines.let_go.contains(instance) {
-                    self.broken("invariant_held", format!("{instance} is held, and is destroyed"));
+            // Not when it arrives: a call of an earlier life may come after people have asked for something else. And not
+            // by a program that was started by mistake: it has not heard of what people ask of the other.
+            SimEvent::Called { program: 0, operation: Operation::Destroy, what, .. } => {
+                let held = self.machines.held.iter().find(|id| id.as_str() == what).cloned();
+                let there = held.and_then(|id| Some((self.machines.there.get(&id)?, id)));
+                if let Some((machine, id)) = there
+                    && matches!(machine.lifecycle, Lifecycle::Pending | Lifecycle::Running)
+                {
+                    let tag = machine.tags.get(&self.limits.idle_tag);
+                    let what = format!("{id} is held, and is to be destroyed; its tag says {tag:?}");
+                    self.broken("invariant_held", what);
                 }
             }
             SimEvent::Commanded { instance, genuine, verified, what, .. } if *what != "secret" => {
