@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::sim::{LIST, ListError};
+use crate::sim::{LIST, ListError, REGRESSIONS};
 
 /// Why a task could not do its work. What a task *finds* is no error, but its result.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub(crate) enum TaskError {
 
     #[error("{LIST}")]
     Mutants(#[from] ListError),
+
+    #[error("{REGRESSIONS} cannot be read")]
+    Regressions(#[source] toml::de::Error),
 }
 
 /// The error and its sources on one line, for people.

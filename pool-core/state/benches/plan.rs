@@ -74,6 +74,7 @@ fn pool(workers: usize, idle: usize) -> PoolView {
             has,
             jobs_left: None,
             may_be_held: false,
+            has_output: false,
         }
     });
     let workers = workers.collect();

@@ -187,11 +187,13 @@ impl PoolState {
         match call {
             Call::Destroy(id) => self.on_destroyed(&id, op),
             Call::SetTags(id) => {
+                let shown_from = self.now + self.settle_time();
                 if let Some(worker) = self.workers.get_mut(&id)
                     && worker.tags.in_flight == Some(op)
                 {
                     worker.tags.in_flight = None;
                     worker.tags.saved = worker.tags.sending;
+                    worker.tags.shown_from = shown_from;
                     if worker.tags.wanted {
                         self.save_tags(&id);
                     }

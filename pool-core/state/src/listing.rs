@@ -208,7 +208,7 @@ impl PoolState {
             // Which of two that were found was used before is not known: both may have jobs.
             self.change_idle_behavior(&id, IdleBehavior::Drain);
         }
-        self.check_tags(instance);
+        self.check_tags(instance, began.at);
         self.timers.set(Timer::Probe(id.clone()), self.now);
         self.check_lifecycle(&id);
     }
@@ -236,7 +236,7 @@ impl PoolState {
             self.reindex(id);
             self.notify();
         }
-        self.check_tags(instance);
+        self.check_tags(instance, began);
         self.check_lifecycle(id);
     }
 
@@ -257,11 +257,15 @@ impl PoolState {
         self.change_idle_behavior(id, to);
     }
 
-    /// p44: what the list shows may be stale, or the last save may be lost: our own values are saved again.
-    fn check_tags(&mut self, instance: &ListedInstance) {
-        let ours = self.workers.get(&instance.id).is_some_and(|w| !matches!(w.state, State::Shutdown { .. }));
-        let idle = self.workers.get(&instance.id).is_some_and(|w| w.tags.in_flight.is_none());
-        if ours && idle && self.differ_from_ours(&instance.id, &instance.tags) {
+    /// p44: the last save may be lost, or somebody else may have changed them: our own values are saved again. Not because
+    /// of a list that need not show them yet: with a save for each such list, some providers would never show any.
+    fn check_tags(&mut self, instance: &ListedInstance, began: Time) {
+        let to_be_saved = self.workers.get(&instance.id).is_some_and(|worker| {
+            !matches!(worker.state, State::Shutdown { .. })
+                && worker.tags.in_flight.is_none()
+                && began >= worker.tags.shown_from
+        });
+        if to_be_saved && self.differ_from_ours(&instance.id, &instance.tags) {
             self.save_tags(&instance.id);
         }
     }

@@ -212,6 +212,8 @@ pub struct WorkerView {
     pub jobs_left: Option<u32>,
     /// It is not to be shut down: whether it is held is not known yet.
     pub may_be_held: bool,
+    /// It is not to be shut down yet: what jobs have printed is still on it alone.
+    pub has_output: bool,
 }
 
 impl PoolState {
@@ -420,6 +422,7 @@ impl PoolState {
                     has: worker.instance_type.as_ref()?.resources(),
                     jobs_left: worker.jobs_left,
                     may_be_held: worker.may_be_held(),
+                    has_output: !worker.unfetched.is_empty(),
                 })
             })
             .collect();

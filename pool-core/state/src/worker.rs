@@ -159,6 +159,8 @@ pub(crate) struct TagSaves {
     pub(crate) sending: u64,
     /// The newest version that was saved.
     pub(crate) saved: u64,
+    /// A list that began before need not show what was saved last.
+    pub(crate) shown_from: Time,
 }
 
 /// Which index a worker is in.

@@ -45,8 +45,10 @@ impl QueueTag {
     /// The number of a job of this queue; none for another's.
     pub(crate) fn number(&self, id: &JobId) -> Option<u64> {
         let (tag, number) = id.as_str().rsplit_once('-')?;
-        let number: u64 = number.parse().ok()?;
-        (tag == self.0 && self.job_id(number) == *id).then_some(number)
+        // As `job_id` writes it: each job has one id.
+        let plain =
+            number.bytes().all(|byte| byte.is_ascii_digit()) && (number == "0" || !number.starts_with('0'));
+        if tag == self.0 && plain { number.parse().ok() } else { None }
     }
 }
 
@@ -99,6 +101,10 @@ mod tests {
         let number = |text: &str| text.parse::<JobKey>().unwrap().number_in(&tag);
         assert_eq!((number("17"), number(id.as_str())), (Some(17), Some(17)));
         assert_eq!((number("nosuch-17"), number(&format!("{}-017", tag.as_str()))), (None, None));
+        assert_eq!(
+            (number(&format!("{}-+17", tag.as_str())), number(&format!("{}-", tag.as_str()))),
+            (None, None)
+        );
         assert!("a b".parse::<JobKey>().is_err());
     }
 }

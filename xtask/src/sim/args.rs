@@ -15,6 +15,9 @@ pub(crate) struct SimArgs {
     /// Run these seeds, on all processor cores
     #[arg(long, value_name = "A..B", group = "choice")]
     seeds: Option<Seeds>,
+    /// Run the seeds that have found something before: those of poold/sim/regressions.toml
+    #[arg(long, group = "choice")]
+    regressions: bool,
     /// Run this seed
     #[arg(long, value_name = "N", group = "choice")]
     seed: Option<u64>,
@@ -51,7 +54,7 @@ pub(crate) struct SimArgs {
     /// A process that takes longer is killed, and its seed is named
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     limit: u64,
-    /// Print the result of --seeds as JSON, one object a line
+    /// Print the result of --seeds or --regressions as JSON, one object a line
     #[arg(long)]
     json: bool,
 }
@@ -60,6 +63,7 @@ pub(crate) struct SimArgs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice<'a> {
     Seeds(Seeds),
+    Regressions,
     Seed(u64),
     Scenarios(&'a [String]),
     AllScenarios,
@@ -81,6 +85,8 @@ impl SimArgs {
     pub(crate) fn choice(&self) -> Choice<'_> {
         if let Some(seed) = self.seed {
             Choice::Seed(seed)
+        } else if self.regressions {
+            Choice::Regressions
         } else if !self.scenario.is_empty() {
             Choice::Scenarios(&self.scenario)
         } else if self.scenarios {
@@ -155,6 +161,7 @@ mod tests {
         let choice = |line: &str, expected: Choice<'_>| assert_eq!(parse(line).unwrap().choice(), expected);
         choice("", Choice::Seeds("0..200".parse().unwrap()));
         choice("--seeds 3..5", Choice::Seeds("3..5".parse().unwrap()));
+        choice("--regressions", Choice::Regressions);
         choice("--scenario a --scenario b", Choice::Scenarios(&["a".to_owned(), "b".to_owned()]));
         choice("--scenarios", Choice::AllScenarios);
         choice("--list", Choice::List);
@@ -165,9 +172,13 @@ mod tests {
 
     #[test]
     fn two_choices_are_none() {
-        for line in
-            ["--seed 1 --seeds 0..2", "--list --scenarios", "--mutants --twice 0..1", "--story --log f"]
-        {
+        for line in [
+            "--seed 1 --seeds 0..2",
+            "--list --scenarios",
+            "--mutants --twice 0..1",
+            "--story --log f",
+            "--regressions --seed 1",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

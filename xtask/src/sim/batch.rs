@@ -23,13 +23,15 @@ const LONGEST_CHUNK: u64 = 16;
 /// [`TaskError`] when the program cannot be run. That it crashes or hangs is a failure of its seed.
 pub(crate) fn run(
     program: impl Fn() -> Command + Sync,
-    seeds: Seeds,
+    seeds: &[Seeds],
     pace: Pace,
     on_chunk: impl Fn(u64, &[Failure]) + Sync,
 ) -> Result<Summary, TaskError> {
     let jobs = pace.jobs as u64;
-    let size = (seeds.count() / (jobs * CHUNKS_A_PROCESS)).clamp(1, LONGEST_CHUNK);
-    let chunks: Mutex<VecDeque<Seeds>> = Mutex::new(seeds.chunks(size).collect());
+    let count: u64 = seeds.iter().map(|seeds| seeds.count()).sum();
+    let size = (count / (jobs * CHUNKS_A_PROCESS)).clamp(1, LONGEST_CHUNK);
+    let chunks: Mutex<VecDeque<Seeds>> =
+        Mutex::new(seeds.iter().flat_map(|seeds| seeds.chunks(size)).collect());
     let total = Mutex::new(Summary::default());
     let work = || -> Result<(), TaskError> {
         while let Some(seeds) = next(&chunks) {
@@ -117,7 +119,7 @@ mod tests {
             command.args(["-c", &script, "sh"]);
             command
         };
-        run(program, seeds.parse().unwrap(), Pace { jobs: 2, limit }, |_, _| {}).unwrap()
+        run(program, &[seeds.parse().unwrap()], Pace { jobs: 2, limit }, |_, _| {}).unwrap()
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn a_program_that_cannot_be_started_is_an_error() {
         let pace = Pace { jobs: 2, limit: LONG };
-        let result = run(|| Command::new("/no/such/program"), Seeds::one(0), pace, |_, _| {});
+        let result = run(|| Command::new("/no/such/program"), &[Seeds::one(0)], pace, |_, _| {});
         assert!(matches!(result, Err(TaskError::Start { .. })));
     }
 }

@@ -8,6 +8,7 @@ mod crew;
 mod mutants;
 mod program;
 mod progress;
+mod regressions;
 mod report;
 mod scenarios;
 mod seeds;
@@ -17,4 +18,5 @@ mod twice;
 
 pub(crate) use args::SimArgs;
 pub(crate) use mutants::{LIST, ListError};
+pub(crate) use regressions::REGRESSIONS;
 pub(crate) use task::run;

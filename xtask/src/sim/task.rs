@@ -6,9 +6,9 @@ use super::args::{Choice, Pace, SimArgs};
 use super::progress::Progress;
 use super::seeds::Seeds;
 use super::summary::Failure;
-use super::{batch, mutants, program, scenarios, twice};
+use super::{batch, mutants, program, regressions, scenarios, twice};
 use crate::error::TaskError;
-use crate::process::seconds;
+use crate::process::{repository_root, seconds};
 
 const EXIT_BUILD_FAILED: u8 = 4;
 
@@ -28,7 +28,10 @@ pub(crate) fn run(args: &SimArgs) -> Result<ExitCode, TaskError> {
         Choice::Scenarios(names) => run_scenarios(&program, names, pace),
         Choice::AllScenarios => run_scenarios(&program, &scenarios::names(&program)?, pace),
         Choice::Twice(seeds) => run_twice(&program, seeds, pace),
-        Choice::Seeds(seeds) => run_seeds(&program, seeds, pace, args.json()),
+        Choice::Seeds(seeds) => run_seeds(&program, &[seeds], pace, args.json()),
+        Choice::Regressions => {
+            run_seeds(&program, &regressions::seeds(&repository_root())?, pace, args.json())
+        }
         Choice::Mutants(_) => unreachable!("done above"),
     }
 }
@@ -44,9 +47,9 @@ fn passed_on(program: &Path, arguments: &[String]) -> Result<ExitCode, TaskError
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn run_seeds(program: &Path, seeds: Seeds, pace: Pace, json: bool) -> Result<ExitCode, TaskError> {
+fn run_seeds(program: &Path, seeds: &[Seeds], pace: Pace, json: bool) -> Result<ExitCode, TaskError> {
     let started = Instant::now();
-    let progress = Progress::new(seeds.count(), "seeds");
+    let progress = Progress::new(seeds.iter().map(|seeds| seeds.count()).sum(), "seeds");
     let told = |failure: &Failure| {
         if json { failure.json() } else { failure.to_string() }
     };

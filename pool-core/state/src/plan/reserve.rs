@@ -190,7 +190,7 @@ impl Pass<'_> {
             .into_iter()
             .filter(|at| self.kinds[*at].ready.has_idle() || kept.is_some_and(|kept| kept.at == *at))
             .flat_map(|at| all_workers(at, &self.kinds[at]))
-            .filter(|worker| !worker.room.busy && !worker.may_be_held)
+            .filter(|worker| !worker.room.busy && !worker.may_be_held && !worker.has_output)
             .min_by_key(|worker| {
                 (by_price(worker.at), worker.last_busy, Reverse(worker.room.closed), worker.id)
             })
@@ -205,6 +205,7 @@ struct OpenWorker<'a> {
     id: &'a InstanceId,
     last_busy: crate::Time,
     may_be_held: bool,
+    has_output: bool,
     room: &'a Room,
 }
 
@@ -215,6 +216,7 @@ fn all_workers<'a>(at: usize, kind: &'a Kind<'_>) -> impl Iterator<Item = OpenWo
         id: &worker.id,
         last_busy: worker.last_busy,
         may_be_held: worker.may_be_held,
+        has_output: worker.has_output,
         room,
     })
 }

@@ -168,6 +168,21 @@ fn p44_tags_that_differ_are_saved_again_at_each_list() {
     assert_eq!(saves[0].2.get("pool-InstanceType"), Some(SMALL));
 }
 
+/// Else each list would bring a save, and there are providers that show no tags before they have rested for a while.
+#[test]
+fn p44_a_list_that_need_not_show_what_was_saved_yet_brings_no_save() {
+    let mut w = World::with(|setup| setup.capabilities.list_settle_time = secs(30));
+    let all = [w.idle_worker("i-1", SMALL)];
+    w.set_behavior("i-1", IdleBehavior::Hold);
+    w.accept_calls();
+    w.advance(millis(29_999));
+    w.list(&all);
+    assert!(w.take_saves().is_empty());
+    w.advance(millis(1));
+    w.list(&all);
+    assert_eq!(w.take_saves().len(), 1, "the save is lost");
+}
+
 #[test]
 fn p44_one_save_is_in_flight_per_instance() {
     let mut w = World::new();

@@ -42,6 +42,7 @@ pub(super) fn worker(text: &str, type_name: &str, free: u32, busy: bool, last_bu
         has: full(),
         jobs_left: None,
         may_be_held: false,
+        has_output: false,
     }
 }
 

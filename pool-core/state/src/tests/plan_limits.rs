@@ -121,6 +121,17 @@ fn p51_no_worker_makes_room_of_which_it_is_not_known_whether_it_is_held() {
     assert_eq!(plan.starts().len(), 1, "nor is it kept");
 }
 
+/// Its end would be refused, again and again, while another could go at once.
+#[test]
+fn p51_a_worker_whose_output_is_not_fetched_makes_no_room_yet_and_another_does() {
+    let mut pool = with_workers(vec![worker("i-1", SMALL, 2, false, 1), worker("i-2", SMALL, 2, false, 2)]);
+    pool.instances_left = Some(0);
+    pool.workers[0].has_output = true;
+    assert_eq!(planned(&[queued("large", 8)], &pool).shutdowns(), ["i-2"], "the other has idled longer");
+    pool.workers[1].has_output = true;
+    assert!(planned(&[queued("large", 8)], &pool).shutdowns().is_empty());
+}
+
 #[test]
 fn p51_no_second_worker_goes_while_one_is_going() {
     let mut pool = with_workers(vec![worker("i-1", SMALL, 2, false, 1)]);

@@ -86,6 +86,7 @@ prop_compose! {
                 has,
                 jobs_left: jobs_left.map(|left| left.max(u32::from(!busy))),
                 may_be_held: false,
+                has_output: false,
             }
         });
         let workers = workers.collect();

@@ -147,6 +147,7 @@ impl World {
                 has,
                 jobs_left: None,
                 may_be_held: false,
+                has_output: false,
             });
         }
         view

@@ -105,7 +105,12 @@ impl Checker {
                 };
                 self.machines.there.insert(instance.clone(), machine);
             }
-            SimEvent::TagsSet { instance, tags, .. } => {
+            SimEvent::TagsSet { instance, tags, program, .. } => {
+                // A program that was started by mistake takes over what it has not heard is held.
+                let tag = tags.get(&self.limits.idle_tag);
+                if *program != 0 && tag.is_some_and(|tag| tag != "hold") {
+                    self.machines.held.remove(instance);
+                }
                 if let Some(machine) = self.machines.there.get_mut(instance) {
                     machine.tags.extend(tags);
                 }

@@ -54,7 +54,7 @@ fn passes_without(program: &Path, mutants: &[Mutant], pace: Pace) -> Result<bool
         match trial {
             Trial::Seeds(seeds) => {
                 let progress = Progress::new(seeds.count(), "seeds without a mutant");
-                let summary = batch::run(plain, seeds, pace, |count, _| progress.add(count))?;
+                let summary = batch::run(plain, &[seeds], pace, |count, _| progress.add(count))?;
                 drop(progress);
                 summary.failures.iter().for_each(|failure| println!("{failure}"));
                 passes &= summary.failures.is_empty();
