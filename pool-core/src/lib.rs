@@ -119,9 +119,9 @@ pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RequestError, RunEnd, StreamSize};
 pub use pool_state::{
     CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceRefusal,
-    InstanceView, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions, PoolView, QueuedJob,
-    QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason, WaitingJobs, WorkerView,
-    fits, plan,
+    InstanceView, JobChanges, JobCursor, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions,
+    PoolView, QueuedJob, QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason,
+    WaitingJobs, WorkerView, fits, plan,
 };
 
 #[cfg(feature = "ssh")]

@@ -16,8 +16,8 @@ use crate::{
 use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
 use pool_protocol::{OutputChunk, OutputStream};
 use pool_state::{
-    CreateRefusal, IdleBehavior, InstanceRefusal, InstanceView, JobStart, JobStatus, Notice, Phase,
-    PoolSetup, PoolState, PoolView, StartRefusal, TagNames, Time,
+    CreateRefusal, IdleBehavior, InstanceRefusal, InstanceView, JobChanges, JobCursor, JobStart, JobStatus,
+    Notice, Phase, PoolSetup, PoolState, PoolView, StartRefusal, TagNames, Time,
 };
 use prometheus::Registry;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -318,6 +318,12 @@ impl Pool {
     /// p13: jobs that are being prepared, that run, and that have ended and are not forgotten.
     pub fn running(&self) -> BTreeMap<JobId, JobStatus> {
         self.shell.look(PoolState::running)
+    }
+
+    /// What has become of the jobs of [`running`](Self::running) since somebody looked last: for a scheduler that has
+    /// many, and follows them.
+    pub fn job_changes(&self, since: JobCursor) -> JobChanges {
+        self.shell.look(|state| state.job_changes(since))
     }
 
     /// One job of [`running`](Self::running).

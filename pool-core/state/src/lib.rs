@@ -14,6 +14,7 @@ mod calls;
 mod creates;
 mod events;
 mod holdoff;
+mod job_log;
 mod listing;
 mod phase;
 mod plan;
@@ -40,6 +41,7 @@ pub use events::{
     BootOutcome, CallKind, CreateInstance, Effect, Event, Failure, FailureClass, Notice, Observation,
     ProbeResult, RunList, StartAnswer,
 };
+pub use job_log::{JobChanges, JobCursor};
 pub use phase::{Input, Phase, ShutdownReason, next};
 pub use plan::{
     Missing, NoFit, Plan, PlanOptions, QueuedJob, QuotaScope, Shortage, WaitReason, WaitingJobs, fits, plan,

@@ -305,6 +305,7 @@ impl PoolState {
         let category = self.workers.get(id).map(Self::category);
         let Some(mut worker) = self.workers.remove(id) else { return };
         self.unindex(worker.index.take());
+        self.taken.remove(id);
         self.counts.remove(&worker.member);
         if self.secrets.get(&worker.secret) == Some(id) {
             self.secrets.remove(&worker.secret);
@@ -339,6 +340,7 @@ impl PoolState {
         self.timers.clear(&Timer::Kill(job.clone()));
         self.jobs.remove(&job);
         let ended = Ended { run: run.id, instance: id.clone(), noticed: self.now, end: JobEnd::WorkerGone };
-        self.ended.insert(job, ended);
+        self.ended.insert(job.clone(), ended);
+        self.job_changed(&job);
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     calls::Calls,
     events::BootOutcome,
     holdoff::HoldOffs,
+    job_log::JobLog,
     phase::{Input, Phase, State, next},
     rate::RateWindow,
     scope::ScopeCounts,
@@ -71,9 +72,12 @@ pub struct PoolState {
     /// Which worker has a job (or may have it).
     pub(crate) jobs: BTreeMap<JobId, InstanceId>,
     pub(crate) ended: BTreeMap<JobId, Ended>,
+    pub(crate) job_log: JobLog,
     /// Runs that go on where they should not, by job: on which worker, and which attempt.
     pub(crate) stray_jobs: BTreeMap<JobId, BTreeSet<(InstanceId, u32)>>,
     pub(crate) left_alone: BTreeSet<InstanceId>,
+    /// Workers that another program has taken over.
+    pub(crate) taken: BTreeSet<InstanceId>,
     pub(crate) holdoffs: HoldOffs,
     pub(crate) create_throttle: Option<Time>,
     /// Per type, the position of the placement that is tried next.
@@ -124,8 +128,10 @@ impl PoolState {
             counts: ScopeCounts::default(),
             jobs: BTreeMap::new(),
             ended: BTreeMap::new(),
+            job_log: JobLog::default(),
             stray_jobs: BTreeMap::new(),
             left_alone: BTreeSet::new(),
+            taken: BTreeSet::new(),
             holdoffs: HoldOffs::default(),
             create_throttle: None,
             next_placement: BTreeMap::new(),

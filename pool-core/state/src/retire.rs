@@ -139,6 +139,7 @@ impl PoolState {
         // Somebody who can tell whether it lies wants it gone.
         if let Some(worker) = self.workers.get_mut(id) {
             worker.taken_by = None;
+            self.taken.remove(id);
         }
         match self.workers.get(id).map(|worker| &worker.state) {
             None => return Err(InstanceRefusal::Unknown(id.clone())),

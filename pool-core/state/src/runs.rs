@@ -140,9 +140,9 @@ impl PoolState {
 
     /// Drops an end, and what the runner keeps of it: it has nothing of a run that never started or was lost.
     fn clear_end(&mut self, job: &JobId) {
-        if let Some(ended) = self.ended.remove(job)
-            && matches!(ended.end, JobEnd::Finished(_))
-        {
+        let Some(ended) = self.ended.remove(job) else { return };
+        self.job_changed(job);
+        if matches!(ended.end, JobEnd::Finished(_)) {
             self.forget_run(&ended.instance, ended.run);
         }
     }
@@ -189,7 +189,8 @@ impl PoolState {
         worker.update_reserved();
         worker.runs_changed = seq;
         worker.changed.seq = seq;
-        self.jobs.insert(job, id.clone());
+        self.jobs.insert(job.clone(), id.clone());
+        self.job_changed(&job);
         self.timers.clear(&Timer::Idle(id.clone()));
         self.reindex(id);
         self.step(id, Input::JobStarted, State::Running);
@@ -207,6 +208,7 @@ impl PoolState {
         worker.busy = now;
         let last = worker.runs.is_empty();
         self.jobs.remove(job);
+        self.job_changed(job);
         self.timers.clear(&Timer::Kill(job.clone()));
         self.reindex(id);
         if last {
@@ -233,7 +235,8 @@ impl PoolState {
             worker.runs_changed = seq;
         }
         let ended = Ended { run: run.clone(), instance: id.clone(), noticed: self.now, end };
-        self.ended.insert(run.job, ended);
+        self.ended.insert(run.job.clone(), ended);
+        self.job_changed(&run.job);
         self.notify();
     }
 
@@ -273,6 +276,7 @@ impl PoolState {
         if let Some((waited, asked)) = run.waited.take() {
             self.emit(Effect::Observe(Observation::TimeToStart(waited.saturating_add(now.since(asked)))));
         }
+        self.job_changed(job);
         self.notify();
     }
 

@@ -37,6 +37,7 @@ impl PoolState {
         // Calls that wait for their turn are not made any more, nor are their answers waited for.
         worker.destroying = None;
         worker.tags.in_flight = None;
+        self.taken.insert(id.clone());
         if before.is_none() {
             self.emit(Effect::Report(Notice::TakenOver { instance: id.clone(), highest }));
             self.reindex(id);
@@ -57,7 +58,9 @@ impl PoolState {
                 || worker.failed_probes > 0
                 || matches!(worker.state, State::Shutdown { .. })
         };
-        let Some(highest) = self.workers.values().filter_map(|worker| worker.taken_by).max() else { return };
+        // Almost always none is, and then nobody is to be looked at.
+        let taken = self.taken.iter().filter_map(|id| self.workers.get(id)?.taken_by);
+        let Some(highest) = taken.max() else { return };
         if self.workers.values().any(|worker| worker.session_open || !heard(worker)) {
             return;
         }

@@ -103,7 +103,7 @@ impl Collect {
             biased;
             () = self.tail.wanted() => {}
             () = sleep(most) => {}
-            _ = self.pool.wait_for_job(&self.id) => {}
+            () = self.tail.over(self.run) => {}
         }
     }
 

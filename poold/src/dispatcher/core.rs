@@ -4,6 +4,7 @@ use super::{
     asked::{Asked, Reply},
     board::Board,
     collect::Collected,
+    followed::Followed,
     metrics::Metrics,
     outputs::OutputStore,
     problems::Problems,
@@ -97,6 +98,7 @@ pub(crate) struct Dispatcher {
     pub(super) settings: DispatchSettings,
     pub(super) board: Board,
     pub(super) outputs: OutputStore,
+    pub(super) followed: Followed,
     pub(super) plan: Plan,
     pub(super) after: After,
     pub(super) replies: Vec<Reply>,
@@ -151,6 +153,7 @@ impl Dispatcher {
             queue,
             settings,
             outputs,
+            followed: Followed::default(),
             plan: Plan::default(),
             after: After::default(),
             replies: Vec::new(),
@@ -333,6 +336,7 @@ impl Dispatcher {
             tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
         }
         self.board.roll_back();
+        self.followed.look_at_all_again(self.board.active().map(|job| job.number));
         self.after = After::default();
         for reply in std::mem::take(&mut self.replies) {
             reply(Err(shown.clone()));

@@ -191,6 +191,7 @@ impl Running {
             driver: "none".to_owned(),
             instance_types: vec![Arc::new(instance_type)],
             plan: PlanOptions::default(),
+            keeps_idle: false,
             limits: Limits { max_attempts: 3, max_preemptions: 3, max_refusals: 20 },
             output_limit: ByteSize::mib(1),
             max_output_limit: ByteSize::mib(1),

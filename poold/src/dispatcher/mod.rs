@@ -8,6 +8,7 @@ mod board_tests;
 mod collect;
 mod core;
 mod explain;
+mod followed;
 mod handle;
 #[cfg(test)]
 mod loop_tests;

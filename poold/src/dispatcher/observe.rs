@@ -9,7 +9,6 @@ use super::{
 };
 use crate::job::{Finish, JobState, Moment, OutputKept};
 use pool_core::{JobEnd, JobId, JobStatus, Outcome, OutputStream, RunEnd, RunId, Time};
-use std::collections::BTreeMap;
 use tokio::{task::JoinError, time::Instant};
 
 /// First pause before a job is planned for again that was refused; doubles.
@@ -17,20 +16,24 @@ const FIRST_DEFERRAL: std::time::Duration = std::time::Duration::from_millis(250
 const LONGEST_DEFERRAL: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Dispatcher {
-    /// Compares what the pool knows with what the queue says. Says the same again when it is called again.
+    /// Compares what has changed in the pool with what the queue says. What is not done with is looked at again at each
+    /// call, and everything after a commit that failed.
     pub(super) fn take_in_pool(&mut self, now: Moment) {
-        let known = self.pool.running();
-        for (id, status) in &known {
-            self.take_in(now, id, status);
+        self.followed.follow(&self.pool, &self.tag, self.board.active().map(|job| job.number));
+        for (id, status) in self.followed.to_look_at() {
+            if self.take_in(now, &id, &status) {
+                self.followed.done_with(&id);
+            }
         }
-        self.strangers.retain(|run| known.contains_key(&run.job));
-        self.judge_absent(now, &known);
+        self.strangers.retain(|run| self.followed.knows(&run.job));
+        self.judge_absent(now);
         let ending =
             self.board.ending().map(|job| (job.id.clone(), job.record.cancel.clone().unwrap_or_default()));
         self.after.kill.extend(ending);
     }
 
-    fn take_in(&mut self, now: Moment, id: &JobId, status: &JobStatus) {
+    /// Whether nothing is left to do about it until it changes.
+    fn take_in(&mut self, now: Moment, id: &JobId, status: &JobStatus) -> bool {
         let (JobStatus::Preparing { run, .. }
         | JobStatus::Running { run, .. }
         | JobStatus::Ended { run, .. }) = status;
@@ -38,7 +41,8 @@ impl Dispatcher {
         let job = number.and_then(|number| self.board.get(number));
         let ours = job.filter(|job| job.is_active() && job.run() == run.attempt).map(|job| job.number);
         let Some(number) = ours else {
-            return self.take_in_stranger(id, run, status, job.is_some());
+            self.take_in_stranger(id, run, status, job.is_some());
+            return false;
         };
         match status {
             JobStatus::Preparing { .. } => {}
@@ -62,6 +66,8 @@ impl Dispatcher {
                 }
             },
         }
+        // An end may have to wait for its output, and is to be forgotten.
+        !matches!(status, JobStatus::Ended { .. })
     }
 
     /// A run that no job of the queue has: it is final, was queued again, or is of another queue.
@@ -124,10 +130,14 @@ impl Dispatcher {
     fn collect(&mut self, number: u64, over: bool) {
         let Some(job) = self.board.get(number) else { return };
         let run = job.run();
+        let tail = self.tails.entry(number).or_insert_with(Tail::new);
+        if over {
+            tail.is_over(run);
+        }
         if self.collectors.get(&number).is_some_and(|(collected, _)| *collected == run) {
             return;
         }
-        let tail = self.tails.entry(number).or_insert_with(Tail::new).clone();
+        let tail = tail.clone();
         let collect = Collect {
             pool: self.pool.clone(),
             outputs: self.outputs.clone(),
@@ -167,13 +177,12 @@ impl Dispatcher {
 
     /// Jobs that have a worker by the queue, and none by the pool. They were given to it by an earlier process, or the
     /// pool has just refused them.
-    fn judge_absent(&mut self, now: Moment, known: &BTreeMap<JobId, JobStatus>) {
-        let absent: Vec<Absent> = self
-            .board
-            .active()
-            .filter(|job| !known.contains_key(&job.id))
-            .map(|job| Absent::new(job, self.refused.get(&job.number)))
-            .collect();
+    fn judge_absent(&mut self, now: Moment) {
+        let (board, refused) = (&self.board, &self.refused);
+        let absent = self.followed.absent(|number, followed| {
+            let job = board.get(number).filter(|job| job.is_active() && !followed.knows(&job.id))?;
+            Some(Absent::new(job, refused.get(&number)))
+        });
         let settled = Time::ZERO + self.settings.list_settle_time;
         for (number, setback) in absent::judge(&self.pool, absent, settled) {
             self.set_back(now, number, &setback);

@@ -13,6 +13,8 @@ pub(crate) struct DispatchSettings {
     pub(crate) instance_types: Vec<Arc<InstanceType>>,
     pub(crate) plan: PlanOptions,
     pub(crate) limits: Limits,
+    /// Instances are kept or made although no job waits.
+    pub(crate) keeps_idle: bool,
     /// For jobs that name no limit, per stream.
     pub(crate) output_limit: ByteSize,
     /// More is refused, per stream.
@@ -44,6 +46,7 @@ impl DispatchSettings {
                 max_preemptions: scheduler.max_preemptions,
                 max_refusals: MAX_REFUSALS,
             },
+            keeps_idle: pool.min_idle.values().any(|count| *count > 0),
             output_limit: queue.output_limit,
             max_output_limit: queue.max_output_limit,
             max_jobs: queue.max_jobs,

@@ -27,6 +27,11 @@ pub(super) fn fits_on_demand(types: &[Arc<InstanceType>], request: &JobRequest) 
 impl Dispatcher {
     /// Plans, and locks what is to be started.
     pub(super) fn make_plan(&mut self, now: Moment) {
+        if self.board.waiting().is_empty() && !self.settings.keeps_idle {
+            // There is nothing to plan: a look at every worker would be for nothing.
+            (self.plan.creates, self.plan.shutdowns) = (Vec::new(), Vec::new());
+            return;
+        }
         let view = self.pool.view();
         let mut plan = plan(self.board.waiting(), self.board.active_by_group(), &view, &self.settings.plan);
         let starts = mem::take(&mut plan.starts);
@@ -84,6 +89,7 @@ impl Dispatcher {
             let start = StartJob { job: id, attempt: run, spec, waited: Some(waited) };
             if let Err(refusal) = self.pool.start_job(&instance, start) {
                 self.refused.insert(number, refusal.to_string());
+                self.followed.is_absent(number);
             }
         }
         for instance in after.shutdowns {

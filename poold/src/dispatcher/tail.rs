@@ -20,11 +20,20 @@ pub(crate) struct Tail {
     progress: broadcast::Sender<()>,
     wanted: Arc<Notify>,
     wanted_at: Arc<Mutex<Option<Instant>>>,
+    over: Arc<Notify>,
+    /// The last run of which it is known that it is over.
+    over_run: Arc<Mutex<Option<u32>>>,
 }
 
 impl Tail {
     pub(crate) fn new() -> Self {
-        Self { progress: broadcast::Sender::new(1), wanted: Arc::default(), wanted_at: Arc::default() }
+        Self {
+            progress: broadcast::Sender::new(1),
+            wanted: Arc::default(),
+            wanted_at: Arc::default(),
+            over: Arc::default(),
+            over_run: Arc::default(),
+        }
     }
 
     /// Something was stored, or the job has moved on.
@@ -55,5 +64,28 @@ impl Tail {
     /// Waits until somebody wants it.
     pub(crate) async fn wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// A run of the job is over: what is left of its output is to be fetched.
+    pub(super) fn is_over(&self, run: u32) {
+        *self.over_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
+        self.over.notify_waiters();
+    }
+
+    /// Waits until this run is over.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time.
+    pub(crate) async fn over(&self, run: u32) {
+        let mut told = std::pin::pin!(self.over.notified());
+        loop {
+            // Before the look, so that nothing that is told after it is missed.
+            told.as_mut().enable();
+            if *self.over_run.lock().unwrap_or_else(PoisonError::into_inner) >= Some(run) {
+                return;
+            }
+            told.as_mut().await;
+            told.set(self.over.notified());
+        }
     }
 }

@@ -122,9 +122,19 @@ fn setting(name: &'static str, pool: PoolConfig, jobs: Vec<PlannedJob>, quiet_fr
     }
 }
 
+/// Always the same latency, so that many things happen in the same moment: the scheduler has no pass for each of them.
+fn in_step(page_size: usize) -> Lines {
+    let ms = Duration::from_millis;
+    Lines { call: (ms(100), ms(100)), frame: (ms(5), ms(5)), page_size }
+}
+
 fn burst(name: &'static str) -> Setting {
     let jobs = jobs(1, 2000, 10 * MINUTE, Duration::ZERO);
-    setting(name, pool(one_type(), 2000), jobs, MINUTE)
+    let mut setting = setting(name, pool(one_type(), 2000), jobs, MINUTE);
+    // Some jobs take more than an hour.
+    setting.patience = 4 * HOUR;
+    setting.lines = in_step(100);
+    setting
 }
 
 fn drought(name: &'static str) -> Setting {
@@ -166,8 +176,9 @@ fn crash_loop(name: &'static str) -> Setting {
     let mut chance = Chance::new(1, "crashes");
     setting.faults.extend((1..=120).map(|nth| Fault::Crash {
         at: 5 * SECOND * nth,
-        events: chance.number(0, 20),
-        polls: chance.small(0, 30),
+        // At once: seldom does so much happen in 5 s that a later moment would come.
+        events: 0,
+        polls: chance.small(0, 60),
         down: Duration::from_millis(200),
     }));
     setting
@@ -197,7 +208,7 @@ fn restart_at_scale(name: &'static str) -> Setting {
     pool.probe_interval = MINUTE;
     pool.sync_interval = 2 * MINUTE;
     let mut setting = setting(name, pool, jobs, 30 * MINUTE);
-    setting.lines.page_size = 1000;
+    setting.lines = in_step(1000);
     setting.faults.push(Fault::Crash { at: 20 * MINUTE, events: 0, polls: 0, down: 10 * SECOND });
     setting.patience = 3 * HOUR;
     setting

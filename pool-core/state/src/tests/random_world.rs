@@ -4,8 +4,8 @@ mod rules;
 
 use super::fixtures::*;
 use crate::{
-    Effect, Event, Failure, FailureClass, FreshInstance, IdleBehavior, JobEnd, JobStart, JobStatus,
-    ListedInstance, Notice, OpId, PoolState, ProbeResult, RunList, StartAnswer, Time,
+    Effect, Event, Failure, FailureClass, FreshInstance, IdleBehavior, JobCursor, JobEnd, JobStart,
+    JobStatus, ListedInstance, Notice, OpId, PoolState, ProbeResult, RunList, StartAnswer, Time,
 };
 use pool_api::{HourlyPrice, IdempotencyToken, InstanceId, JobId, Lifecycle, PlacementReach, Reach, RunId};
 use pool_protocol::{RunEnd, RunReport, RunStatus};
@@ -48,6 +48,9 @@ pub(super) struct RandomWorld {
     calls: VecDeque<Time>,
     answered: Vec<OpId>,
     made: u64,
+    /// What somebody knows of jobs who has followed their changes alone.
+    followed: BTreeMap<JobId, JobStatus>,
+    cursor: JobCursor,
     /// Everything that the pool has asked for, in order.
     pub(super) log: Vec<String>,
 }
@@ -77,6 +80,8 @@ impl RandomWorld {
             calls: VecDeque::new(),
             answered: Vec::new(),
             made: 0,
+            followed: BTreeMap::new(),
+            cursor: JobCursor::default(),
             log: Vec::new(),
         };
         world.collect();
@@ -102,6 +107,7 @@ impl RandomWorld {
         self.invariant_indexes_hold();
         self.invariant_a_job_has_one_place();
         self.invariant_spend_cap();
+        self.invariant_changes_are_complete();
     }
 
     fn create(&mut self, who: u8) {

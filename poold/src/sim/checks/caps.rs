@@ -161,7 +161,7 @@ impl Checker {
         let (creates, coming, instances) =
             (life.creates.len(), life.without_instance.len(), life.counted.len());
         let (max_creates, max_instances) = (limits.max_creates, limits.max_instances);
-        if calls > most {
+        if most > 0 && calls > most {
             self.broken("invariant_caps", format!("{calls} calls in a second, of {most}"));
         }
         if creates_early {

@@ -85,7 +85,25 @@ impl RandomWorld {
         assert!(asked || !self.pool.is_held(instance), "invariant_held: {instance} is shut down: {reason}");
     }
 
+    /// Who follows the changes knows all jobs.
+    pub(super) fn invariant_changes_are_complete(&mut self) {
+        let changes = self.pool.job_changes(self.cursor);
+        self.cursor = changes.next;
+        if changes.all {
+            self.followed.clear();
+        }
+        for (job, status) in changes.jobs {
+            match status {
+                Some(status) => drop(self.followed.insert(job, status)),
+                None => drop(self.followed.remove(&job)),
+            }
+        }
+        assert_eq!(self.followed, self.pool.running(), "invariant_changes: a change of a job was not told");
+    }
+
     pub(super) fn invariant_indexes_hold(&self) {
+        let taken = self.pool.workers.values().filter(|worker| worker.taken_by.is_some());
+        assert!(taken.map(|worker| &worker.id).eq(&self.pool.taken), "invariant_indexes: workers of others");
         let mut indexed = 0;
         for worker in self.pool.workers.values() {
             let key = worker.index_key();
