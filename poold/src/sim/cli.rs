@@ -136,7 +136,13 @@ fn one(setting: &Setting, only: Option<&[usize]>, output: &Output, reproduce: &s
         let needed = shrink::shrink(setting, violation.rule, places)?;
         writeln!(out, "these faults are enough for that:")?;
         say_faults(&mut out, setting, &needed)?;
-        writeln!(out, "again: cargo xtask sim {reproduce} --only-faults {} --story", join(&needed))?;
+        // Of a scenario there is no run with a part of its faults.
+        let only = if reproduce.starts_with("--seed") {
+            format!(" --only-faults {}", join(&needed))
+        } else {
+            String::new()
+        };
+        writeln!(out, "again: cargo xtask sim {reproduce}{only} --story")?;
     }
     Ok(FAILED)
 }

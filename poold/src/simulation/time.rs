@@ -2,7 +2,7 @@
 
 use driver_loopback::sim::SimCloud;
 use std::{
-    io,
+    fs, io,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -41,10 +41,46 @@ pub(crate) fn begin_life(world: &SimCloud) {
 /// # Errors
 /// It cannot be made.
 pub(crate) fn memory_directory(prefix: &str) -> io::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    sweep(memory, prefix);
+    let named = format!("{prefix}{}-", std::process::id());
     let builder = || {
         let mut builder = Builder::new();
-        builder.prefix(prefix);
+        builder.prefix(&named);
         builder
     };
-    builder().tempdir_in(Path::new("/dev/shm")).or_else(|_| builder().tempdir())
+    builder().tempdir_in(memory).or_else(|_| builder().tempdir())
+}
+
+/// Removes directories of processes that were killed: they would use up memory until the machine is started anew.
+fn sweep(memory: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(memory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(prefix)?.split_once('-'));
+        let process = process.and_then(|(process, _)| process.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            // Another may be doing the same; it is tried again at the next start.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_of_processes_that_are_gone_are_removed_and_no_others() {
+        let memory = tempfile::tempdir().unwrap();
+        let ours = format!("p-{}-a", std::process::id());
+        // No process has so high a number.
+        for name in [ours.as_str(), "p-4294967295-a", "p-other", "q-4294967295-a"] {
+            fs::create_dir_all(memory.path().join(name).join("inner")).unwrap();
+        }
+        sweep(memory.path(), "p-");
+        let left = |name: &str| memory.path().join(name).exists();
+        assert!(left(&ours) && left("p-other") && left("q-4294967295-a"));
+        assert!(!left("p-4294967295-a"));
+    }
 }
