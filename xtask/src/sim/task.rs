@@ -1,12 +1,13 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::args::{Choice, Pace, SimArgs};
 use super::progress::Progress;
 use super::seeds::Seeds;
 use super::summary::Failure;
-use super::{batch, mutants, program, regressions, scenarios, twice};
+use super::{batch, crew, mutants, program, regressions, scenarios, twice};
 use crate::error::TaskError;
 use crate::process::{repository_root, seconds};
 
@@ -90,15 +91,22 @@ fn run_twice(program: &Path, seeds: Seeds, pace: Pace) -> Result<ExitCode, TaskE
 
 fn run_scenarios(program: &Path, names: &[String], pace: Pace) -> Result<ExitCode, TaskError> {
     let started = Instant::now();
-    let mut failed = 0;
-    for name in names {
-        let end = scenarios::run(Command::new(program), name, pace)?;
-        println!("{}", end.line());
-        if !end.passed() {
-            failed += 1;
-            println!("{}\n  again: cargo xtask sim --scenario {name}", end.what());
+    let left = Mutex::new(names.iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<usize, TaskError> {
+        let mut failed = 0;
+        while let Some(name) = next() {
+            let end = scenarios::run(Command::new(program), name, pace)?;
+            if end.passed() {
+                println!("{}", end.line());
+            } else {
+                failed += 1;
+                println!("{}\n{}\n  again: cargo xtask sim --scenario {name}", end.line(), end.what());
+            }
         }
-    }
+        Ok(failed)
+    };
+    let failed: usize = crew::run(pace.jobs, work)?.into_iter().sum();
     println!("{} scenarios, {failed} failed, in {}", names.len(), seconds(started.elapsed()));
     // None at all would be no success.
     Ok(verdict(failed == 0 && !names.is_empty()))

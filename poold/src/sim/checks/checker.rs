@@ -96,5 +96,7 @@ impl Checker {
     pub(crate) fn notice(&mut self, now: Duration, program: u32, notice: &Notice) {
         self.now = now;
         self.see_notice(program, notice);
+        // Also where no event log is kept.
+        self.check_secrets(&format!("{notice:?}"));
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Machines {
     to_hold: BTreeSet<InstanceId>,
     /// Of those, what they were told is held.
     held: BTreeSet<InstanceId>,
+    /// The highest epoch that has opened a session with it.
+    epochs: BTreeMap<InstanceId, u64>,
     /// Tokens of creates that have made a machine.
     tokens: BTreeMap<String, InstanceId>,
     /// Of all instances that ever were.
@@ -77,7 +79,7 @@ impl Checker {
             })
         });
         if told.is_some() {
-            self.broken("invariant_no_secret", "the event log holds an instance's secret");
+            self.broken("invariant_no_secret", "an instance's secret was told");
         }
     }
 
@@ -134,6 +136,16 @@ impl Checker {
                     let tag = machine.tags.get(&self.limits.idle_tag);
                     let what = format!("{id} is held, and is to be destroyed; its tag says {tag:?}");
                     self.broken("invariant_held", what);
+                }
+            }
+            SimEvent::SessionOpened { instance, program, epoch } => {
+                let highest = self.machines.epochs.entry(instance.clone()).or_default();
+                let before = std::mem::replace(highest, (*highest).max(*epoch));
+                if *epoch < before {
+                    let what = format!(
+                        "{instance} takes program {program}, epoch {epoch}, after one of epoch {before}"
+                    );
+                    self.broken("invariant_one_master", what);
                 }
             }
             SimEvent::Commanded { instance, genuine, verified, what, .. } if *what != "secret" => {

@@ -58,6 +58,7 @@ mod tests {
             find: find.into(),
             replace: replace.into(),
             run: Trial::Seeds(Seeds::one(0)),
+            not_caught: None,
         }
     }
 

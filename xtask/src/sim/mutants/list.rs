@@ -24,6 +24,9 @@ pub(crate) struct Mutant {
     pub(crate) replace: String,
     /// What finds it.
     pub(crate) run: Trial,
+    /// Why nothing finds it so far.
+    #[serde(default)]
+    pub(crate) not_caught: Option<String>,
 }
 
 /// What is run to find a mutant.
@@ -83,13 +86,16 @@ fn parse(text: &str) -> Result<Vec<Mutant>, ListError> {
     Ok(mutants)
 }
 
-/// Those that are named, or all if none is.
+/// Those that are named; if none is, all but those that nothing finds so far.
 pub(crate) fn chosen(mutants: &[Mutant], names: &[String]) -> Result<Vec<Mutant>, ListError> {
     if let Some(name) = names.iter().find(|name| mutants.iter().all(|mutant| mutant.name != **name)) {
         let known = mutants.iter().map(|mutant| mutant.name.clone()).collect();
         return Err(ListError::Unknown { name: name.clone(), known });
     }
-    let wanted = |mutant: &&Mutant| names.is_empty() || names.contains(&mutant.name);
+    let wanted = |mutant: &&Mutant| match names {
+        [] => mutant.not_caught.is_none(),
+        names => names.contains(&mutant.name),
+    };
     Ok(mutants.iter().filter(wanted).cloned().collect())
 }
 

@@ -101,6 +101,7 @@ mod tests {
             find: String::new(),
             replace: String::new(),
             run: Trial::Seeds(Seeds::one(0)),
+            not_caught: None,
         };
         let asks = |manifest: &str| switch(manifest, &mutant).map_err(|error| error.to_string());
         assert_eq!(asks("[package]\nname = 'pool-api'"), Ok("crate::mutated"));

@@ -39,6 +39,14 @@ pub(crate) fn run(names: &[String], pace: Pace) -> Result<Option<bool>, TaskErro
     print!("{}", Table(&verdicts));
     let caught = verdicts.iter().filter(|verdict| verdict.is_caught()).count();
     println!("{} mutants, {caught} caught, in {}", verdicts.len(), seconds(started.elapsed()));
+    let untried =
+        all.iter().filter(|mutant| mutant.not_caught.is_some() && !mutants.contains(mutant)).count();
+    if untried > 0 {
+        println!(
+            "{untried} more were not tried, as nothing finds them so far: {} says why of each",
+            list::LIST
+        );
+    }
     Ok(Some(caught == verdicts.len()))
 }
 
@@ -115,6 +123,7 @@ mod tests {
             find: String::new(),
             replace: String::new(),
             run,
+            not_caught: None,
         };
         let seeds = |text: &str| Trial::Seeds(text.parse().unwrap());
         let scenario = Trial::Scenario("lost".into());
