@@ -316,7 +316,7 @@ impl PoolState {
             self.timers.clear(&timer(id.clone()));
         }
         for (job, run) in std::mem::take(&mut worker.runs) {
-            self.lose(job, run, id);
+            self.lose(&job, run, id);
         }
         for run in std::mem::take(&mut worker.strays) {
             self.stray_gone(id, &run);
@@ -336,11 +336,11 @@ impl PoolState {
         self.notify();
     }
 
-    fn lose(&mut self, job: pool_api::JobId, run: Run, id: &InstanceId) {
+    fn lose(&mut self, job: &pool_api::JobId, run: Run, id: &InstanceId) {
         self.timers.clear(&Timer::Kill(job.clone()));
-        self.jobs.remove(&job);
+        self.jobs.remove(job);
         let ended = Ended { run: run.id, instance: id.clone(), noticed: self.now, end: JobEnd::WorkerGone };
         self.ended.insert(job.clone(), ended);
-        self.job_changed(&job);
+        self.job_changed(job);
     }
 }

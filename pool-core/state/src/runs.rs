@@ -234,9 +234,10 @@ impl PoolState {
             worker.unfetched.insert(run.clone());
             worker.runs_changed = seq;
         }
-        let ended = Ended { run: run.clone(), instance: id.clone(), noticed: self.now, end };
-        self.ended.insert(run.job.clone(), ended);
-        self.job_changed(&run.job);
+        let job = run.job.clone();
+        let ended = Ended { run, instance: id.clone(), noticed: self.now, end };
+        self.ended.insert(job.clone(), ended);
+        self.job_changed(&job);
         self.notify();
     }
 

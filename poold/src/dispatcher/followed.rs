@@ -45,7 +45,7 @@ impl Followed {
     }
 
     /// A job that was not given to its worker.
-    pub(super) fn is_absent(&mut self, number: u64) {
+    pub(super) fn was_refused(&mut self, number: u64) {
         self.may_be_absent.insert(number);
     }
 

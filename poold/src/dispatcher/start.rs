@@ -89,7 +89,7 @@ impl Dispatcher {
             let start = StartJob { job: id, attempt: run, spec, waited: Some(waited) };
             if let Err(refusal) = self.pool.start_job(&instance, start) {
                 self.refused.insert(number, refusal.to_string());
-                self.followed.is_absent(number);
+                self.followed.was_refused(number);
             }
         }
         for instance in after.shutdowns {

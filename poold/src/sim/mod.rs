@@ -16,5 +16,6 @@ mod setting;
 mod shared;
 mod shrink;
 mod story;
+mod told;
 
 pub use cli::main;

@@ -1,6 +1,6 @@
 //! What everything in a run shares, and what outlives each life of the program.
 
-use super::{checks::Checker, story::Story};
+use super::{checks::Checker, story::Story, told::Told};
 use driver_loopback::sim::SimEvent;
 use pool_core::{JobId, Notice};
 use std::{
@@ -63,7 +63,7 @@ impl Shared {
     /// The pool has said something.
     pub(crate) fn notice(&self, now: Duration, program: u32, notice: &Notice) {
         self.step(|state| {
-            state.story.tell(now, format_args!("program {program}: {notice:?}"));
+            state.story.tell(now, format_args!("program {program}: {}", Told(notice)));
             state.checker.notice(now, program, notice);
         });
     }

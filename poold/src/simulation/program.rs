@@ -34,6 +34,11 @@ pub(crate) struct Program {
     pub(crate) pool: Pool,
     pub(crate) handle: Handle,
     dispatching: JoinHandle<Result<(), DispatchError>>,
+    /// When it is dropped the program ends.
+    #[cfg_attr(
+        not(feature = "sim"),
+        expect(dead_code, reason = "only kept: what-if runs end with their runtime")
+    )]
     stop: watch::Sender<bool>,
     _lock: InstanceSetLock,
 }
@@ -112,6 +117,7 @@ impl Program {
     }
 
     /// Ends it as a signal does.
+    #[cfg(feature = "sim")]
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
         if !self.dispatching.is_finished() {

@@ -261,13 +261,20 @@ fn on_the_loopback_workers_share_the_full_disk_and_jobs_that_print_nothing_are_n
     let go = on.place.path().join("go");
     let wait = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 7", go.display());
     let silent = on.place.submit(&["--cpus", "1"], &["sh", "-c", &wait]);
-    let loud =
-        on.place.submit(&["--cpus", "1"], &["sh", "-c", "while true; do seq 1 1000; sleep 0.05; done"]);
+    let process = on.place.path().join("process");
+    let print = format!("echo $$ > {}; while true; do seq 1 1000; sleep 0.05; done", process.display());
+    let loud = on.place.submit(&["--cpus", "1"], &["sh", "-c", &print]);
     on.place.until_state(&silent, "running");
     on.place.until_state(&loud, "running");
+    on.place.until("the one that prints has said who it is", |_| {
+        fs::read_to_string(&process).is_ok_and(|text| text.ends_with('\n'))
+    });
+    let process = Path::new("/proc").join(fs::read_to_string(&process).unwrap().trim());
     on.disk.fill();
     fs::write(&go, "").unwrap();
     on.submit_until_refused();
+    // Else there might be room again before it prints the next time.
+    on.place.until("the one that prints is ended", |_| !process.exists());
     on.disk.make_room();
     let job = on.place.until_state(&silent, "complete");
     assert_eq!((&job["exit_code"], &job["runs"]), (&7.into(), &1.into()), "{job:#}");

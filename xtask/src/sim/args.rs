@@ -18,7 +18,7 @@ pub(crate) struct SimArgs {
     /// Run the seeds that have found something before: those of poold/sim/regressions.toml
     #[arg(long, group = "choice")]
     regressions: bool,
-    /// Run this seed
+    /// Run this seed, and tell what happens
     #[arg(long, value_name = "N", group = "choice")]
     seed: Option<u64>,
     /// Run this scenario (may be given several times)
@@ -39,9 +39,12 @@ pub(crate) struct SimArgs {
     /// Of the seed's faults, only these, by number
     #[arg(long, value_name = "1,4,7", requires = "seed")]
     only_faults: Option<String>,
-    /// Tell what happens, in readable lines
+    /// Tell what happens in a scenario, too
     #[arg(long)]
     story: bool,
+    /// Do not tell what happens with the seed, but only what came of it
+    #[arg(long, requires = "seed", conflicts_with = "story")]
+    brief: bool,
     /// Do not look for the faults that a violation takes
     #[arg(long)]
     no_shrink: bool,
@@ -120,21 +123,21 @@ impl SimArgs {
         if let Some(file) = &self.log {
             arguments.extend(["--log".to_owned(), file.display().to_string()]);
         }
-        arguments.extend(self.how_it_is_told());
+        arguments.extend(how_it_is_told(!self.brief, self.no_shrink));
         arguments
     }
 
     /// What the program is told for one scenario.
     pub(crate) fn scenario_arguments(&self, name: &str) -> Vec<String> {
         let mut arguments = vec!["scenario".to_owned(), name.to_owned()];
-        arguments.extend(self.how_it_is_told());
+        arguments.extend(how_it_is_told(self.story, self.no_shrink));
         arguments
     }
+}
 
-    fn how_it_is_told(&self) -> impl Iterator<Item = String> {
-        let wishes = [("--story", self.story), ("--no-shrink", self.no_shrink)];
-        wishes.into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option.to_owned())
-    }
+fn how_it_is_told(story: bool, no_shrink: bool) -> impl Iterator<Item = String> {
+    let wishes = [("--story", story), ("--no-shrink", no_shrink)];
+    wishes.into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option.to_owned())
 }
 
 fn default_seeds() -> Seeds {
@@ -189,6 +192,9 @@ mod tests {
         assert_eq!(args.choice(), Choice::Seed(7));
         let passed_on = args.seed_arguments(7).join(" ");
         assert_eq!(passed_on, "run --seed 7 --only-faults 1,4 --log f --story");
+        let brief = parse("--seed 7 --brief").unwrap();
+        assert_eq!(brief.seed_arguments(7).join(" "), "run --seed 7");
+        assert_eq!(parse("--seed 7").unwrap().seed_arguments(7).join(" "), "run --seed 7 --story");
         let args = parse("--scenario a --no-shrink").unwrap();
         assert_eq!(args.scenario_arguments("a").join(" "), "scenario a --no-shrink");
     }

@@ -14,6 +14,11 @@ const PASSES_A_MOMENT: u64 = 2000;
 /// Passes of the scheduler in any second. Each event of a run may bring a few, and each worker has few events.
 const PASSES_A_SECOND: u64 = 6000;
 
+/// Events of the world in any minute, for each instance that there may be. An honest run has a few.
+const EVENTS_A_MINUTE: u64 = 1000;
+/// Smaller pools are taken to be so large.
+const SMALL_POOL: usize = 30;
+
 /// What one life of one program has done.
 #[derive(Debug, Default)]
 struct Life {
@@ -39,6 +44,8 @@ struct Life {
 pub(super) struct Caps {
     lives: BTreeMap<u32, Life>,
     passes: u64,
+    /// Which minute, and how many events it has had.
+    events_in: (u64, u64),
 }
 
 impl Checker {
@@ -73,6 +80,15 @@ impl Checker {
     }
 
     pub(super) fn see_caps(&mut self, event: &SimEvent) {
+        let minute = self.now.as_secs() / 60;
+        if self.caps.events_in.0 != minute {
+            self.caps.events_in = (minute, 0);
+        }
+        self.caps.events_in.1 += 1;
+        let (events, instances) = (self.caps.events_in.1, self.limits.max_instances.max(SMALL_POOL) as u64);
+        if events > EVENTS_A_MINUTE * instances {
+            self.broken("invariant_no_tight_loop", format!("{events} events in minute {minute}"));
+        }
         match event {
             SimEvent::Called { program, call, operation, what } => {
                 // A create whose instance is there is asked for again because the answer was lost.
