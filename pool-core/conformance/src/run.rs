@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{runtime::Runtime, sync::RwLock, time::timeout};
 
 /// Something that the run needs is missing.
 const EXIT_MISSING: u8 = 3;
@@ -93,6 +93,8 @@ struct Run {
     reports: Mutex<Vec<TrialReport>>,
     /// Every instance set id that a trial has used.
     ids: Mutex<Vec<InstanceSetId>>,
+    /// Held by each trial: shared, or by a trial that runs alone as its only holder.
+    turn: RwLock<()>,
     live: bool,
 }
 
@@ -125,6 +127,7 @@ fn run(runtime: &Runtime, harness: Arc<dyn Harness>, mut options: Options) -> Re
         secrets,
         reports: Mutex::default(),
         ids: Mutex::default(),
+        turn: RwLock::default(),
         live: options.live,
     });
     let fixtures = run.harness.fixtures();
@@ -201,8 +204,11 @@ impl From<Result<(), Stop>> for Outcome {
 impl Run {
     /// Runs a trial and cleans up after it.
     async fn one(&self, specification: Specification, fixtures: Fixtures, set: &str) -> Outcome {
+        let Specification { name, reason, clause, alone, body } = specification;
+        // Of the two one is none.
+        let _turn =
+            if alone { (Some(self.turn.write().await), None) } else { (None, Some(self.turn.read().await)) };
         let began = Instant::now();
-        let Specification { name, reason, clause, body } = specification;
         #[expect(clippy::expect_used, reason = "hexadecimal digits and a number keep the rule")]
         let set = InstanceSetId::new(set).expect("a valid id");
         let bench = Bench::new(Arc::clone(&self.harness), Arc::clone(&self.secrets), fixtures, set);

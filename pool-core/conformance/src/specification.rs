@@ -46,6 +46,8 @@ pub(crate) struct Specification {
     /// What goes wrong in a pool when it does not.
     pub(crate) reason: &'static str,
     pub(crate) clause: Clause,
+    /// No other trial runs meanwhile: it keeps the cloud so busy that others would be late, and it with them.
+    pub(crate) alone: bool,
     pub(crate) body: Body,
 }
 
@@ -59,6 +61,17 @@ impl Specification {
     where
         F: Future<Output = Result<(), Stop>> + Send + 'static,
     {
-        Self { name: name.into(), reason, clause, body: Box::new(|bench| Box::pin(body(bench))) }
+        Self {
+            name: name.into(),
+            reason,
+            clause,
+            alone: false,
+            body: Box::new(|bench| Box::pin(body(bench))),
+        }
+    }
+
+    /// The same, run while no other trial is.
+    pub(crate) fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 }

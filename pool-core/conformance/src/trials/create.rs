@@ -94,7 +94,8 @@ pub(crate) fn trials() -> Vec<Specification> {
             CREATE,
             "a pool that grows makes many calls at the same time",
             makes_many,
-        ),
+        )
+        .alone(),
         Specification::new(
             "a_dropped_create_leaves_nothing_that_its_tags_do_not_find",
             Clause::AskAgain,
