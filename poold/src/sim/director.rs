@@ -538,6 +538,8 @@ fn limits(setting: &Setting) -> Limits {
         prices: pool.instance_types.iter().map(|of| (of.name.clone(), of.price)).collect(),
         settle_time: setting.cloud.list_settle_time,
         call_timeout: pool.cloud_call_timeout,
+        sync_interval: pool.sync_interval,
+        probe_interval: pool.probe_interval,
         idle_tag: format!("{}IdleBehavior", pool.tag_prefix),
     }
 }

@@ -1,6 +1,6 @@
 //! All checks together, and the first violation.
 
-use super::{caps::Caps, idle::Idle, jobs::Jobs, machines::Machines};
+use super::{caps::Caps, idle::Idle, jobs::Jobs, machines::Machines, polls::Polls};
 use crate::job::Record;
 use driver_loopback::sim::SimEvent;
 use pool_core::{HourlyPrice, InstanceTypeName, JobId, Notice};
@@ -32,6 +32,8 @@ pub(crate) struct Limits {
     pub(crate) settle_time: Duration,
     /// After which a program gives up on a call.
     pub(crate) call_timeout: Duration,
+    pub(crate) sync_interval: Duration,
+    pub(crate) probe_interval: Duration,
     /// The name of the tag that says what becomes of an idle instance.
     pub(crate) idle_tag: String,
 }
@@ -45,6 +47,7 @@ pub(crate) struct Checker {
     pub(super) jobs: Jobs,
     pub(super) caps: Caps,
     pub(super) idle: Idle,
+    pub(super) polls: Polls,
     first: Option<Violation>,
 }
 
@@ -57,6 +60,7 @@ impl Checker {
             jobs: Jobs::default(),
             caps: Caps::default(),
             idle: Idle::default(),
+            polls: Polls::default(),
             first: None,
         }
     }
@@ -76,6 +80,7 @@ impl Checker {
     /// A program begins a life.
     pub(crate) fn begins(&mut self, program: u32) {
         self.caps_begin(program);
+        self.polls_begin(program);
     }
 
     /// Something has happened in the world.
@@ -84,6 +89,7 @@ impl Checker {
         self.see_machines(event);
         self.see_jobs(event);
         self.see_caps(event);
+        self.see_polls(event);
     }
 
     /// A job's record has become durable.
@@ -96,6 +102,7 @@ impl Checker {
     pub(crate) fn notice(&mut self, now: Duration, program: u32, notice: &Notice) {
         self.now = now;
         self.see_notice(program, notice);
+        self.see_probes(program, notice);
         // Also where no event log is kept.
         self.check_secrets(&format!("{notice:?}"));
     }

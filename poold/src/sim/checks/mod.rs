@@ -8,6 +8,7 @@ mod checker;
 mod idle;
 mod jobs;
 mod machines;
+mod polls;
 
 pub(crate) use checker::{Checker, Limits, Violation};
 pub(crate) use idle::{IdleLook, WaitingJob};
