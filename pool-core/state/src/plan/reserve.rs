@@ -7,6 +7,7 @@ use super::{
     rooms::{Room, is_whole},
     types::Kind,
 };
+use crate::views::{TypeView, WorkerView};
 use pool_api::{HourlyPrice, InstanceId, JobId, Resources};
 use std::cmp::Reverse;
 
@@ -112,7 +113,7 @@ impl Pass<'_> {
             let wanted = if is_whole(wanted) { &self.kinds[at].has } else { wanted };
             shortage(wanted, &free)
         };
-        let nearest = workers.min_by_key(|worker| (distance(worker.at, worker.room), worker.id));
+        let nearest = workers.min_by_key(|worker| (distance(worker.at, worker.room), &worker.view.id));
         nearest.map(|worker| (worker.at, worker.place))
     }
 
@@ -126,8 +127,8 @@ impl Pass<'_> {
         };
         let helping = self.others_that_help(blocked);
         let workers = helping.iter().flat_map(|at| open_workers(*at, &self.kinds[*at]));
-        let workers = workers.filter(|worker| !worker.may_be_held);
-        let nearest = workers.min_by_key(|worker| (used(worker), worker.last_busy, worker.id));
+        let workers = workers.filter(|worker| !worker.view.may_be_held);
+        let nearest = workers.min_by_key(|worker| (used(worker), worker.view.last_busy, &worker.view.id));
         nearest.map(|worker| (worker.at, worker.place))
     }
 
@@ -152,7 +153,7 @@ impl Pass<'_> {
             let ending = self.kinds.iter().map(|kind| kind.view);
             let mut ending = ending.filter(|view| view.ending > 0 && relieves(block, wanted, view));
             if *block == Block::Price {
-                let price = |view: &crate::views::TypeView| {
+                let price = |view: &TypeView| {
                     let each = view.instance_type.price.as_micros();
                     HourlyPrice::from_micros(each.saturating_mul(view.ending as u64))
                 };
@@ -190,9 +191,9 @@ impl Pass<'_> {
             .into_iter()
             .filter(|at| self.kinds[*at].ready.has_idle() || kept.is_some_and(|kept| kept.at == *at))
             .flat_map(|at| all_workers(at, &self.kinds[at]))
-            .filter(|worker| !worker.room.busy && !worker.may_be_held && !worker.has_output)
+            .filter(|worker| !worker.room.busy && !worker.view.may_be_held && !worker.view.has_output)
             .min_by_key(|worker| {
-                (by_price(worker.at), worker.last_busy, Reverse(worker.room.closed), worker.id)
+                (by_price(worker.at), worker.view.last_busy, Reverse(worker.room.closed), &worker.view.id)
             })
             .map(|worker| (worker.at, worker.place))
     }
@@ -202,21 +203,15 @@ impl Pass<'_> {
 struct OpenWorker<'a> {
     at: usize,
     place: usize,
-    id: &'a InstanceId,
-    last_busy: crate::Time,
-    may_be_held: bool,
-    has_output: bool,
+    view: &'a WorkerView,
     room: &'a Room,
 }
 
 fn all_workers<'a>(at: usize, kind: &'a Kind<'_>) -> impl Iterator<Item = OpenWorker<'a>> {
-    kind.workers.iter().zip(kind.ready.iter()).enumerate().map(move |(place, (worker, room))| OpenWorker {
+    kind.workers.iter().zip(kind.ready.iter()).enumerate().map(move |(place, (view, room))| OpenWorker {
         at,
         place,
-        id: &worker.id,
-        last_busy: worker.last_busy,
-        may_be_held: worker.may_be_held,
-        has_output: worker.has_output,
+        view,
         room,
     })
 }
