@@ -201,6 +201,10 @@ impl PoolState {
         let began = self.began();
         if self.workers.contains_key(&instance.id) {
             self.update_worker(instance, began.at);
+        } else if pending.instance.as_ref() == Some(&instance.id) {
+            // It was listed, and by a later list it is gone: both began after this call, whose answer is old news.
+            self.create_slot_freed();
+            return;
         } else {
             self.add_worker(instance, began, Some(&pending));
         }

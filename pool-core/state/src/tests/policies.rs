@@ -298,6 +298,22 @@ fn a_refused_create_gives_its_price_back() {
 }
 
 #[test]
+fn an_answer_that_comes_after_its_instance_is_gone_brings_it_not_back() {
+    let mut w = capped(900_000);
+    let create = w.create(GPU);
+    w.list(&[listed("i-1", GPU, create.1.tags.clone())]);
+    assert_eq!(w.pool.instances().len(), 1);
+    w.forget_effects();
+    w.list(&[]);
+    assert!(w.pool.instances().is_empty());
+    // Its place is free again: another is asked for, and only then the first create is answered.
+    w.create(GPU);
+    w.created(&create, "i-1");
+    assert_eq!(w.pool.price_in_use(), HourlyPrice::from_micros(900_000));
+    assert!(w.pool.instances().iter().all(|instance| instance.id.is_none()));
+}
+
+#[test]
 fn an_adopted_excess_is_not_destroyed_and_nothing_more_is_created() {
     let mut w = capped(500_000);
     let found = [w.instance("i-1", GPU), w.instance("i-2", GPU)];

@@ -7,6 +7,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((any::<u8>(), any::<u8>()), 1..120)
 }
 
+fn creates_and_lists() -> impl Strategy<Value = Vec<Step>> {
+    let create_answer_or_wait = (0_u8..8, any::<u8>());
+    let vanish = any::<u8>().prop_map(|who| (12, who & !7));
+    prop::collection::vec(prop_oneof![8 => create_answer_or_wait, 1 => vanish], 20..120)
+}
+
 proptest! {
     // Each case is a story of up to 120 steps and its end, under a millisecond in a debug build.
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -17,6 +23,14 @@ proptest! {
         for step in steps {
             world.step(step);
         }
+        world.liveness();
+    }
+
+    /// Of all that can happen, only what creates and lists meet: answers of every kind, time, machines that vanish.
+    #[test]
+    fn creates_and_lists_meet_in_every_order(steps in creates_and_lists()) {
+        let mut world = RandomWorld::new();
+        steps.into_iter().for_each(|step| world.step(step));
         world.liveness();
     }
 
