@@ -1,0 +1,1 @@
+//! Google Compute Engine behind the driver contract.
