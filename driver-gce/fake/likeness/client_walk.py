@@ -51,6 +51,8 @@ class Walk:
 
         self.instances = client(compute_v1.InstancesClient)
         self.operations = client(compute_v1.ZoneOperationsClient)
+        # What an insert gives back asks after its operation with a client of its own, which would go to the real service.
+        self.instances.transport._extended_operations_services["zone_operations"] = self.operations
         self.machine_types = client(compute_v1.MachineTypesClient)
         self.zones_client = client(compute_v1.ZonesClient)
         self.project, self.zones, self.full_zone = project, zones, full_zone

@@ -21,6 +21,7 @@ mod exchange;
 mod fake;
 mod filter;
 mod http;
+pub mod likeness;
 mod names;
 mod settings;
 
