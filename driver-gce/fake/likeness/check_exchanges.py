@@ -3,8 +3,9 @@
     check_exchanges.py DISCOVERY_DOCUMENT < exchanges.jsonl
 
 An empty DISCOVERY_DOCUMENT stands for the one that google-api-python-client carries. An exchange is an object with
-`method`, `path` (with the query), `request`, `status` and `response`, one a line; with status 0 it is a request alone. Prints a JSON list of what is wrong, each
-problem once. No value of a request or response is in it that could be a secret. Ends with 0 if it could check, else with 2.
+`method`, `path` (with the query), `request`, `status` and `response`, one a line; with status 0 it is a request alone. Prints
+a JSON list of what is wrong, each problem once. No value of a request or response is in it that could be a secret. Ends with
+0 if it could check, else with 2.
 """
 
 import json

@@ -27,7 +27,8 @@ const RUN: Duration = Duration::from_secs(2 * 60);
 
 /// What is wrong with these exchanges by the API's published description: unknown paths, parameters and fields, wrong types,
 /// values that an enumeration does not have, what is required and missing, errors of another shape. Each problem is there once,
-/// and says where it was seen; no value of the metadata is in it. Waits for the installation, the first time.
+/// and says where it was seen; no value of the metadata is in it. An exchange with the status 0 is a request alone, which
+/// nothing has answered. Waits for the installation, the first time.
 ///
 /// # Errors
 /// When the exchanges cannot be checked: what is missing, and how to get it.

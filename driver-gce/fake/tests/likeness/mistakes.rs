@@ -94,6 +94,7 @@ pub(crate) fn good() -> Vec<Exchange> {
         exchange("POST", "/a/setLabels?requestId=1", labels, 200, operation()),
         exchange("POST", "/a/setDiskAutoDelete?autoDelete=true&deviceName=d", Value::Null, 200, operation()),
         exchange("DELETE", "/1234567890123456789", Value::Null, 200, operation()),
+        exchange("POST", "", request(), 0, Value::Null),
     ]
 }
 
@@ -112,6 +113,7 @@ pub(crate) fn mistakes() -> Vec<Mistake> {
     // 2^64.
     let target = with(operation(), "/targetId", json!("18446744073709551616"));
     let too_large = exchange("DELETE", "/a", Value::Null, 200, target);
+    let unanswered = exchange("POST", "/a/stop?force=true", Value::Null, 0, Value::Null);
     let without_name = json!({ "machineType": "zones/europe-west1-b/machineTypes/e2-small" });
     vec![
         // The response.
@@ -191,6 +193,8 @@ pub(crate) fn mistakes() -> Vec<Mistake> {
             Value::Null,
             "PUT /compute/v1/projects/p1/zones/europe-west1-b/instances: unknown method",
         ),
+        // A request that nothing has answered.
+        Mistake { exchange: unanswered, told: "instances.stop: unknown query parameter force" },
         // The error.
         in_error("/error", json!("Not found"), "response.error: is of type string, not object"),
         in_error("/error/errors", json!([]), "response.error.errors: is empty"),
