@@ -137,7 +137,7 @@ impl Cloud {
         let path = "aggregated/instances";
         let asked = Asked::new(query, path)?;
         let filter = filter(query, Kind::Instance)?;
-        let is_partial = query.flag("returnPartialSuccess")?;
+        let is_partial = query.is_partial()?;
         // Instances are of zones only: the other scopes are not theirs "where the resource type is expected
         // to be found".
         query.flag("includeAllScopes")?;

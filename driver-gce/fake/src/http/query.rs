@@ -7,26 +7,46 @@ use percent_encoding::percent_decode_str;
 /// `alt`, `key`, `fields`, `prettyPrint`, `$apiVersion`…),
 /// <https://cloud.google.com/apis/docs/system-parameters>.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query {
+    parameters: Vec<(String, String)>,
+    /// The version of the API that a header names.
+    version: Option<String>,
+}
+
+/// From this version of the API on, "all AggregatedList RPCs behavior is now return_partial_success=true":
+/// <https://github.com/googleapis/google-cloud-python/releases/tag/google-cloud-compute-v1.55.0>.
+const PARTIAL_FROM: &str = "2026-09-01";
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
         let decoded =
             |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        Query(
-            pairs
-                .map(|pair| {
-                    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    (decoded(key), decoded(value))
-                })
-                .collect(),
-        )
+        let parameter = |pair: &str| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key), decoded(value))
+        };
+        Query { parameters: pairs.map(parameter).collect(), version: None }
+    }
+
+    /// The header `X-Goog-Api-Version`, which says the same as the parameter `$apiVersion`:
+    /// <https://google.aip.dev/client-libraries/4236>.
+    pub(crate) fn with_version(self, version: Option<&str>) -> Self {
+        Query { version: version.map(str::to_owned), ..self }
+    }
+
+    /// Whether a list over all zones leaves out those that cannot be reached, and does not fail. Versions are
+    /// dates.
+    pub(crate) fn is_partial(&self) -> Result<bool, ApiError> {
+        let version = self.text("$apiVersion").or(self.version.as_deref());
+        let is_asked = self.flag("returnPartialSuccess")?;
+        Ok(is_asked || version.is_some_and(|version| version >= PARTIAL_FROM))
     }
 
     /// A parameter's value, if it is there and not empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let value = self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let value =
+            self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         value.filter(|value| !value.is_empty())
     }
 
@@ -70,6 +90,14 @@ mod tests {
         assert_eq!(query.text("empty"), None);
         assert!(query.flag("returnPartialSuccess").unwrap());
         assert!(!query.flag("includeAllScopes").unwrap());
+    }
+
+    #[test]
+    fn later_versions_of_the_api_leave_out_what_they_cannot_reach() {
+        let is_partial = |query, header| Query::parse(query).with_version(header).is_partial().unwrap();
+        assert!(is_partial("%24apiVersion=2026-09-01", None) && is_partial("", Some("2026-11-01")));
+        assert!(is_partial("$apiVersion=2026-08-01&returnPartialSuccess=true", None));
+        assert!(!is_partial("$apiVersion=2026-08-31", None) && !is_partial("", None));
     }
 
     #[test]

@@ -76,7 +76,9 @@ impl Shared {
             if let Call::WaitForOperation { zone, operation } = &call {
                 self.wait(zone, operation).await?;
             }
-            self.cloud(|cloud| cloud.answer(&call, &Query::parse(query), &body))
+            let version = headers.get("x-goog-api-version").and_then(|version| version.to_str().ok());
+            let query = Query::parse(query).with_version(version);
+            self.cloud(|cloud| cloud.answer(&call, &query, &body))
         };
         (request, answered.await)
     }

@@ -3,4 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod client;
+mod fingerprints;
+mod guest;
+mod inserts;
 mod lifecycle;
+mod limits;
+mod lists;
+mod request_ids;
