@@ -177,16 +177,7 @@ impl Ec2Config {
 
     fn check_region(&self) -> Result<(), DriverConfigError> {
         if let Some(endpoint) = &self.endpoint {
-            let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
-            let plain = |host: &str| {
-                !host.is_empty()
-                    && !host.starts_with('/')
-                    && host.bytes().all(|b| b.is_ascii_graphic() && b != b'@')
-            };
-            if !host.is_some_and(plain) {
-                let problem = "must be a URL such as https://ec2.eu-central-1.amazonaws.com, without a user";
-                return Err(DriverConfigError::new("endpoint", problem));
-            }
+            DriverConfigError::check_endpoint(endpoint, "https://ec2.eu-central-1.amazonaws.com")?;
         }
         if !is_plain(&self.region) {
             return Err(DriverConfigError::new(
@@ -273,18 +264,13 @@ impl Ec2Config {
 
 /// What serde says of a table, with the field that it is about.
 fn unreadable(path: &str, problem: String) -> DriverConfigError {
-    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    if let Some(name) = missing {
-        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
-        return DriverConfigError::new(field, "is required");
-    }
     // What is of the wrong type is quoted, and may be a secret.
     if path.starts_with("credentials") && problem.starts_with("invalid") {
         let problem = "must be a table of texts: access_key_id, secret_access_key and, for temporary credentials, \
                        session_token";
         return DriverConfigError::new(path, problem);
     }
-    DriverConfigError::new(path, problem)
+    DriverConfigError::unreadable(path, problem)
 }
 
 fn is_plain(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What EC2 accepts, so that what it would refuse is refused before any call.
 
-use pool_api::{TagLimits, Tags};
+use pool_api::{TagError, TagLimits, Tags};
 use std::ops::RangeInclusive;
 
 /// Tags on one resource, and their lengths in Unicode characters:
@@ -28,37 +28,17 @@ pub(crate) fn volume_gib(ebs_type: &str) -> RangeInclusive<u64> {
     }
 }
 
-/// A tag that EC2 would refuse.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadTag {
-    /// Its name, cut to 80 characters.
-    pub(crate) name: String,
-    pub(crate) problem: String,
-}
-
 /// Checks tags that are to be on one resource together.
 ///
 /// # Errors
-/// The first bad one; where they are too many, the first that is too much.
-pub(crate) fn check_tags(tags: &Tags, count: usize) -> Result<(), BadTag> {
-    for (index, (name, value)) in tags.iter().enumerate() {
-        let reserved = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-        let problem = if index >= count {
-            format!("is one tag too many: {} are wanted, and {count} allowed", tags.len())
-        } else if name.is_empty() {
-            "a tag needs a name".to_owned()
-        } else if name.chars().count() > TAGS.name_length {
-            format!("the name is longer than {} characters", TAGS.name_length)
-        } else if value.chars().count() > TAGS.value_length {
-            format!("the value is longer than {} characters", TAGS.value_length)
-        } else if reserved {
-            "names that begin with aws: are reserved".to_owned()
-        } else {
-            continue;
-        };
-        return Err(BadTag { name: name.chars().take(80).collect(), problem });
+/// The first bad one.
+pub(crate) fn check_tags(tags: &Tags, count: usize) -> Result<(), TagError> {
+    TagLimits { count, ..TAGS }.check(tags)?;
+    let reserved = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    match tags.iter().find(|(name, _)| reserved(name)) {
+        Some((name, _)) => Err(TagError::new(name, "names that begin with aws: are reserved")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ pub fn drivers() -> Vec<Box<dyn Driver>> {
     vec![
         #[cfg(feature = "ec2")]
         Box::new(driver_ec2::Ec2Driver),
+        #[cfg(feature = "gce")]
+        Box::new(driver_gce::GceDriver),
         #[cfg(feature = "loopback")]
         Box::new(driver_loopback::LoopbackDriver),
     ]

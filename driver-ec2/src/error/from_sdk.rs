@@ -6,10 +6,8 @@ use aws_sdk_ec2::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
 };
+use pool_api::one_line;
 use std::{error::Error, io, time::Duration};
-
-/// Longer messages are cut: they go into logs and pages.
-const LONGEST_MESSAGE: usize = 2000;
 
 /// An answer that is none of what EC2 documents.
 pub(crate) fn unreadable(call: &'static str, problem: &'static str) -> Ec2Error {
@@ -100,25 +98,4 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
     number("x-amz-retry-after")
         .map(Duration::from_millis)
         .or_else(|| number("retry-after").map(Duration::from_secs))
-}
-
-/// Without line breaks and control characters, of a bounded length.
-fn one_line(message: &str) -> String {
-    let words = message.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_line_of_bounded_length() {
-        assert_eq!(one_line("a\n b\t\u{1b}[2Jc"), "a b [2Jc");
-        assert_eq!(one_line(&"é".repeat(3000)).chars().count(), LONGEST_MESSAGE + 1);
-    }
 }

@@ -3,17 +3,17 @@
 use crate::{
     cloud::{self, Cloud},
     faults,
-    live::{self, OverSsh, Trials},
+    live::OverSsh,
 };
 use async_trait::async_trait;
-use driver_ec2::Ec2Driver;
+use driver_ec2::{Ec2Config, Ec2Driver};
 use pool_api::{
     Architecture, ByteSize, Cpus, Driver as _, DriverContext, HourlyPrice, InstanceId, InstanceSetId,
     InstanceType, InstanceTypeName, ProviderType,
 };
 use pool_conformance::{
-    Created, Failure, Fault, Fixtures, Harness, Interruption, Missing, Opened, Proxy, Reach, Refusal,
-    Settings,
+    Account, Created, Failure, Fault, Fixtures, Harness, Interruption, Missing, Opened, Proxy, Reach,
+    Refusal, Settings,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,7 +25,7 @@ use std::{
 const LARGEST_PAGE: usize = 1000;
 
 pub(crate) struct Ec2Harness {
-    account: OnceLock<Account>,
+    cloud: OnceLock<Tried>,
     ssh: OverSsh,
     /// What stands between each open set and the cloud.
     proxies: Mutex<HashMap<InstanceSetId, Proxy>>,
@@ -33,29 +33,30 @@ pub(crate) struct Ec2Harness {
     requests: Mutex<BTreeSet<String>>,
 }
 
-enum Account {
+/// What the trials are made against.
+enum Tried {
     Local(Box<Cloud>),
-    Live { config: serde_json::Value, trials: Box<Trials> },
+    Live(Box<Account>),
 }
 
 impl Ec2Harness {
     pub(crate) fn new() -> Self {
         Self {
-            account: OnceLock::new(),
+            cloud: OnceLock::new(),
             ssh: OverSsh::new(),
             proxies: Mutex::default(),
             requests: Mutex::default(),
         }
     }
 
-    fn account(&self) -> Result<&Account, Refusal> {
-        self.account.get().ok_or_else(|| Refusal::broken("the harness was not prepared"))
+    fn tried(&self) -> Result<&Tried, Refusal> {
+        self.cloud.get().ok_or_else(|| Refusal::broken("the harness was not prepared"))
     }
 
     fn cloud(&self) -> Result<&Cloud, Refusal> {
-        match self.account()? {
-            Account::Local(cloud) => Ok(cloud),
-            Account::Live { .. } => {
+        match self.tried()? {
+            Tried::Local(cloud) => Ok(cloud),
+            Tried::Live(_) => {
                 Err(Refusal::excluded("in a real account nothing is seen or done but through the driver"))
             }
         }
@@ -95,28 +96,28 @@ impl Harness for Ec2Harness {
     }
 
     async fn prepare(&self, settings: &Settings) -> Result<(), Missing> {
-        let account = if settings.live {
-            let (config, trials) = live::read(settings)?;
-            Account::Live { config, trials: Box::new(trials) }
+        let cloud = if settings.live {
+            let account = Account::read(settings, |config| Ec2Config::from_value(config).map(drop))?;
+            Tried::Live(Box::new(account))
         } else {
-            Account::Local(Box::new(Cloud::start().await?))
+            Tried::Local(Box::new(Cloud::start().await?))
         };
-        self.account.set(account).map_err(|_| Missing("the harness was prepared twice".to_owned()))
+        self.cloud.set(cloud).map_err(|_| Missing("the harness was prepared twice".to_owned()))
     }
 
     fn fixtures(&self) -> Fixtures {
-        let of_account = |local: Fixtures| match self.account.get() {
-            Some(Account::Live { trials, .. }) => Fixtures {
-                instance_type: trials.instance_type.clone(),
+        let of_account = |local: Fixtures| match self.cloud.get() {
+            Some(Tried::Live(account)) => Fixtures {
+                instance_type: account.instance_type.clone(),
                 scratch_type: None,
                 preemptible_type: None,
-                image: Some(trials.image.clone()),
+                image: Some(account.image.clone()),
                 call_limit: Duration::from_secs(120),
                 change_limit: Duration::from_secs(300),
                 many: 2,
                 ..local
             },
-            Some(Account::Local(cloud)) => Fixtures { image: Some(cloud.image.clone()), ..local },
+            Some(Tried::Local(cloud)) => Fixtures { image: Some(cloud.image.clone()), ..local },
             None => local,
         };
         of_account(Fixtures {
@@ -139,12 +140,12 @@ impl Harness for Ec2Harness {
 
     async fn open(&self, set: &InstanceSetId, wanted: &[Fault]) -> Result<Opened, Refusal> {
         let context = DriverContext { instance_set: set.clone(), state_dir: PathBuf::from("/nowhere") };
-        let cloud = match self.account()? {
-            Account::Local(cloud) => cloud,
-            Account::Live { config, .. } if wanted.is_empty() => {
-                return Ok(Opened::new(Ec2Driver.open(config.clone(), context).await?));
+        let cloud = match self.tried()? {
+            Tried::Local(cloud) => cloud,
+            Tried::Live(account) if wanted.is_empty() => {
+                return Ok(Opened::new(Ec2Driver.open(account.config.clone(), context).await?));
             }
-            Account::Live { .. } => return Err(Refusal::excluded("nothing is broken in a real account")),
+            Tried::Live(_) => return Err(Refusal::excluded("nothing is broken in a real account")),
         };
         let mut rules = Vec::new();
         let mut page_size = LARGEST_PAGE;
@@ -208,9 +209,9 @@ impl Harness for Ec2Harness {
     }
 
     fn reach(&self) -> Result<Arc<dyn Reach>, Refusal> {
-        match self.account()? {
-            Account::Live { .. } => Ok(Arc::new(self.ssh.clone())),
-            Account::Local(_) => Err(Refusal::excluded("there is no machine behind an instance of moto's")),
+        match self.tried()? {
+            Tried::Live(_) => Ok(Arc::new(self.ssh.clone())),
+            Tried::Local(_) => Err(Refusal::excluded("there is no machine behind an instance of moto's")),
         }
     }
 }

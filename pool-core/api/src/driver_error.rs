@@ -8,6 +8,21 @@ use std::{error::Error, fmt, time::Duration};
 /// The longest message of a provider that is kept, in characters.
 const LONGEST_MESSAGE: usize = 2000;
 
+/// A provider's message in one line, for a log, a page or an error's text: without line breaks and other control
+/// characters, and cut to 2000 characters.
+///
+/// ```
+/// assert_eq!(pool_api::one_line("no room\n  in zone b"), "no room in zone b");
+/// ```
+pub fn one_line(message: &str) -> String {
+    let words = message.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// What a failure is, with what belongs to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorClass {
@@ -216,6 +231,12 @@ mod tests {
         assert_eq!(error.effect(), Effect::NotDone);
         assert_eq!(error.provider_code(), Some("Fire"));
         assert_eq!(Error::source(&error).map(ToString::to_string), Some("smoke".into()));
+    }
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(one_line("a\n b\t\u{1b}[2Jc"), "a b [2Jc");
+        assert_eq!(one_line(&"\u{e9}".repeat(3000)).chars().count(), LONGEST_MESSAGE + 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The instances of one pool in one cloud.
 
-use crate::{BoxCloudError, ImageId, Instance, InstanceType, Placement, QuotaGroup, Tags};
+use crate::{BoxCloudError, ImageId, Instance, InstanceType, Placement, QuotaGroup, TagLimits, Tags};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use std::{fmt, sync::Arc, time::Duration};
@@ -99,17 +99,6 @@ pub enum Idempotency {
     /// Not at all. After a lost response the pool lists past the settle time before it asks again, and
     /// destroys duplicates.
     None,
-}
-
-/// What tags a provider can store.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct TagLimits {
-    /// How many on one instance, the pool's own included.
-    pub count: usize,
-    /// Longest name, in characters.
-    pub name_length: usize,
-    /// Longest value, in characters.
-    pub value_length: usize,
 }
 
 /// What a provider can do, as far as the pool must know.

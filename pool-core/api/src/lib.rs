@@ -38,11 +38,13 @@ mod instance_set;
 mod instance_type;
 mod job;
 mod labels;
+mod options;
 mod quantities;
+mod tag_limits;
 mod tags;
 
 pub use driver::{Driver, DriverConfigError, DriverContext};
-pub use driver_error::{DriverError, ErrorClass};
+pub use driver_error::{DriverError, ErrorClass, one_line};
 pub use error::{
     BoxCloudError, CapacityError, CloudError, Effect, ErrorKind, FailureScope, PlacementReach, QuotaError,
     RateLimit, RateLimitError, Reach,
@@ -59,10 +61,11 @@ pub use ids::{
 pub use instance::{Instance, Lifecycle, PriceChange, Privilege, RemoteUser};
 pub use instance_set::{
     Capabilities, CreateRequest, DEFAULT_ROOT, Idempotency, IdempotencyToken, InitCommand, InstanceSet,
-    PublicKey, ROOT_VARIABLE, TagLimits,
+    PublicKey, ROOT_VARIABLE,
 };
 pub use instance_type::{Architecture, InstanceType};
 pub use job::{JobSpec, Resources};
 pub use labels::{LabelCodec, LabelError, LabelLimits};
 pub use quantities::{ByteSize, Cpus, HourlyPrice, QuantityError};
+pub use tag_limits::{TagError, TagLimits};
 pub use tags::Tags;

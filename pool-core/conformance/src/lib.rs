@@ -15,6 +15,7 @@
 //! another process would. The set that was open is stopped first, so that no id is ever open twice at a time.
 //! Whatever is left at the end of a trial is destroyed.
 
+mod account;
 mod bench;
 mod fault;
 mod harness;
@@ -28,6 +29,7 @@ mod specification;
 mod stop;
 mod trials;
 
+pub use account::Account;
 pub use fault::{Call, Failure, Fault};
 pub use harness::{
     Created, Fixtures, Harness, Interruption, Missing, Opened, Reach, Refusal, Seen, Settings,

@@ -11,12 +11,17 @@ pub(crate) struct Driver {
 }
 
 /// In the order in which they are tried and shown.
-pub(crate) const DRIVERS: [Driver; 2] = [
+pub(crate) const DRIVERS: [Driver; 3] = [
     Driver { name: "loopback", package: "driver-loopback", needs: "Linux 5.3 or later" },
     Driver {
         name: "ec2",
         package: "driver-ec2",
         needs: "Python 3.10 or later with venv; PyPI for the first run; 8 GB of memory to compile the SDK",
+    },
+    Driver {
+        name: "gce",
+        package: "driver-gce",
+        needs: "Python 3.10 or later with venv; PyPI for the first run",
     },
 ];
 
@@ -44,9 +49,9 @@ mod tests {
 
     #[test]
     fn all_are_chosen_unless_some_are_named() {
-        assert_eq!(names(&[]), Ok(vec!["loopback", "ec2"]));
+        assert_eq!(names(&[]), Ok(vec!["loopback", "ec2", "gce"]));
         assert_eq!(names(&["ec2"]), Ok(vec!["ec2"]));
-        assert_eq!(names(&["ec2", "loopback"]), Ok(vec!["loopback", "ec2"]));
+        assert_eq!(names(&["gce", "loopback"]), Ok(vec!["loopback", "gce"]));
         assert_eq!(names(&["ec2", "ecs"]), Err("ecs".to_owned()));
     }
 

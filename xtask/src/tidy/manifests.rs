@@ -156,7 +156,8 @@ fn runtimes(member: &Manifest<'_>, dependency: &Dependency) -> Option<Finding> {
     })
 }
 
-/// A driver knows the contract alone; the loopback plays the worker too, and so knows the runner.
+/// A driver knows the contract alone, and its tests a stand-in for its provider; the loopback plays the worker too, and so
+/// knows the runner.
 fn drivers(member: &Manifest<'_>, dependency: &Dependency, ours: &[String]) -> Option<Finding> {
     if !member.name.starts_with("driver-") || !ours.contains(&dependency.package) {
         return None;
@@ -165,7 +166,9 @@ fn drivers(member: &Manifest<'_>, dependency: &Dependency, ours: &[String]) -> O
     if member.name == "driver-loopback" {
         known.extend(["pool-protocol", "pool-runner"]);
     }
+    let stand_in = member.name.replacen("driver-", "", 1) + "-fake";
     if dependency.kind == Kind::Dev {
+        known.push(&stand_in);
         known.extend(["executor-ssh", "pool-conformance", "pool-protocol", "pool-runner"]);
     }
     (!known.contains(&dependency.package.as_str())).then(|| {
@@ -289,6 +292,17 @@ mod tests {
             let driver = manifest("driver-gce", &format!("[dependencies]\n{known}.workspace = true\n"));
             let files = [ours.as_slice(), &[driver]].concat();
             assert_one(&check(&files), 11, &format!("driver-gce depends on {known}"));
+        }
+        // A stand-in is for the tests alone, and of its own provider.
+        let fakes = ["ec2-fake", "gce-fake"].map(|name| manifest(name, ""));
+        for (section, stand_in, expected) in [
+            ("dev-dependencies", "gce-fake", 0),
+            ("dev-dependencies", "ec2-fake", 1),
+            ("dependencies", "gce-fake", 1),
+        ] {
+            let driver = manifest("driver-gce", &format!("[{section}]\n{stand_in}.workspace = true\n"));
+            let found = check(&[fakes.as_slice(), &[driver]].concat());
+            assert_eq!(found.len(), expected, "{section} {stand_in}: {found:?}");
         }
         let loopback = manifest("driver-loopback", "[dev-dependencies]\npool-core.workspace = true\n");
         assert_one(&check(&[ours.as_slice(), &[loopback]].concat()), 11, "depends on pool-core");

@@ -1,0 +1,8 @@
+//! What can go wrong, and what the pool should make of it.
+
+mod codes;
+mod from_sdk;
+mod gce_error;
+
+pub(crate) use from_sdk::{Calls, unreadable};
+pub use gce_error::GceError;
