@@ -24,6 +24,8 @@ pub(crate) struct NewDisk {
     pub(crate) disk_type: String,
     /// The image's path from `projects` on.
     pub(crate) image: Option<String>,
+    /// The size of the smallest disk that the image fits on.
+    pub(crate) image_size_gb: Option<u64>,
     pub(crate) labels: Map<String, Value>,
     pub(crate) boot: bool,
     pub(crate) auto_delete: bool,
@@ -48,8 +50,8 @@ pub(super) fn disks(body: &Value, of: &Of<'_>) -> Result<Vec<NewDisk>, ApiError>
     let mut disks = Vec::new();
     for (index, given) in list.iter().enumerate() {
         let disk = disk(index, given, of)?;
-        // "Invalid value for field 'resource.disks[0]': '{ … }'. Boot disk must be the first disk attached to
-        // the instance.": https://github.com/googleapis/nodejs-compute/issues
+        // "Invalid value for field 'resource.disks[1]': '{ … }'. Boot disk must be the first disk attached to
+        // the instance."
         if disk.boot != (index == 0) {
             let why = "Boot disk must be the first disk attached to the instance.";
             return Err(ApiError::invalid(&format!("resource.disks[{index}]"), &given.to_string(), why));
@@ -111,6 +113,7 @@ fn disk(index: usize, given: &Value, of: &Of<'_>) -> Result<NewDisk, ApiError> {
         size_gb,
         disk_type,
         image: image.map(|image| format!("projects/{}/global/images/{}", image.project, image.name)),
+        image_size_gb: image.map(|image| image.size_gb),
         labels: super::labels(params, &made_path)?,
         boot,
         auto_delete: read::flag(given, "autoDelete", &path)?.unwrap_or(false),

@@ -29,7 +29,7 @@ impl Cloud {
         let fingerprint = given(body, "labelFingerprint")?;
         check(&fingerprint, self.instance(zone, &name)?.text("labelFingerprint"), LABELS_CHANGED)?;
         let effect = Effect::SetLabels { labels, fingerprint };
-        self.start(Starts { kind: "setLabels", zone, instance: &name, id, effect })
+        self.start(Starts { kind: "setLabels", zone, instance: &name, id, effect, warnings: Vec::new() })
     }
 
     pub(super) fn set_metadata(
@@ -43,7 +43,7 @@ impl Cloud {
         let fingerprint = given(body, "fingerprint")?;
         check(&fingerprint, of(self.instance(zone, &name)?, "metadata"), METADATA_CHANGED)?;
         let effect = Effect::SetMetadata { items, fingerprint };
-        self.start(Starts { kind: "setMetadata", zone, instance: &name, id, effect })
+        self.start(Starts { kind: "setMetadata", zone, instance: &name, id, effect, warnings: Vec::new() })
     }
 
     pub(super) fn set_tags(&mut self, zone: &str, instance: &str, body: &Value) -> Result<Value, ApiError> {
@@ -52,7 +52,7 @@ impl Cloud {
         let fingerprint = given(body, "fingerprint")?;
         check(&fingerprint, of(self.instance(zone, &name)?, "tags"), TAGS_CHANGED)?;
         let effect = Effect::SetTags { items, fingerprint };
-        self.start(Starts { kind: "setTags", zone, instance: &name, id, effect })
+        self.start(Starts { kind: "setTags", zone, instance: &name, id, effect, warnings: Vec::new() })
     }
 }
 

@@ -49,6 +49,23 @@ impl Disk {
     }
 }
 
+/// The warning that the insert of a disk larger than its image has:
+/// <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations>,
+/// `DISK_SIZE_LARGER_THAN_IMAGE_SIZE`.
+pub(super) fn size_warning(disk: &NewDisk) -> Option<Value> {
+    let (size, image) = (disk.size_gb, disk.image_size_gb.filter(|image| disk.size_gb > *image)?);
+    let message = format!(
+        "Disk size: '{size} GB' is larger than image size: '{image} GB'. You might need to resize the root \
+         repartition manually if the operating system does not support automatic resizing. See \
+         https://cloud.google.com/compute/docs/disks/add-persistent-disk#resize_pd for details."
+    );
+    let data = json!([
+        { "key": "disk_size_gb", "value": size.to_string() },
+        { "key": "image_size_gb", "value": image.to_string() },
+    ]);
+    Some(json!({ "code": "DISK_SIZE_LARGER_THAN_IMAGE_SIZE", "message": message, "data": data }))
+}
+
 /// A disk as its instance shows it: `AttachedDisk`.
 pub(super) fn attached(disk: &NewDisk, index: usize, project: &str, zone: &str) -> Value {
     json!({

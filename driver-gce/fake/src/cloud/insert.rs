@@ -2,7 +2,7 @@
 
 use super::{
     Cloud,
-    disk::Disk,
+    disk::{Disk, size_warning},
     instance::Instance,
     link::region_of,
     operation::{Effect, Failure, Starts},
@@ -42,6 +42,7 @@ impl Cloud {
             }
             None => Effect::Insert,
         };
+        let warnings: Vec<_> = new.disks.iter().filter_map(size_warning).collect();
         let number = self.number();
         for disk in &new.disks {
             let number = self.number();
@@ -56,6 +57,6 @@ impl Cloud {
         let here = self.zone_mut(zone)?;
         here.names.insert(number.id, name.clone());
         here.instances.insert(name.clone(), instance);
-        self.start(Starts { kind: "insert", zone, instance: &name, id: number.id, effect })
+        self.start(Starts { kind: "insert", zone, instance: &name, id: number.id, effect, warnings })
     }
 }

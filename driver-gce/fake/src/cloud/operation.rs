@@ -54,19 +54,20 @@ pub(super) struct Starts<'a> {
     pub(super) instance: &'a str,
     pub(super) id: u64,
     pub(super) effect: Effect,
+    pub(super) warnings: Vec<Value>,
 }
 
 impl Cloud {
     /// Starts an operation, which ends after the settings' time, and shows it.
     pub(super) fn start(&mut self, starts: Starts<'_>) -> Result<Value, ApiError> {
-        let Starts { kind, zone, instance, id, effect } = starts;
+        let Starts { kind, zone, instance, id, effect, warnings } = starts;
         let number = self.number();
         let now = SystemTime::now();
         let millis = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
         // The names of real ones have this form. The sequence in the middle keeps the order of those of one
         // millisecond.
         let name = format!("operation-{millis}-{:013x}-{:016x}", number.sequence, number.id);
-        let resource = json!({
+        let mut resource = json!({
             "kind": "compute#operation",
             "id": number.id.to_string(),
             "name": name,
@@ -81,6 +82,9 @@ impl Cloud {
             "startTime": timestamp(now),
             "selfLink": self.link(&format!("zones/{zone}/operations/{name}")),
         });
+        if !warnings.is_empty() {
+            resource["warnings"] = warnings.into();
+        }
         let time = self.settings.operation_time;
         if matches!(effect, Effect::Insert) {
             self.later.push((time / 2, Event::Stage { zone: zone.into(), id }));

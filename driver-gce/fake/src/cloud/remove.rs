@@ -22,7 +22,14 @@ impl Cloud {
             instance.is_deleting = true;
             instance.set_status("STOPPING");
         }
-        self.start(Starts { kind: "delete", zone, instance: &name, id, effect: Effect::Delete })
+        self.start(Starts {
+            kind: "delete",
+            zone,
+            instance: &name,
+            id,
+            effect: Effect::Delete,
+            warnings: Vec::new(),
+        })
     }
 
     /// <https://cloud.google.com/compute/docs/reference/rest/v1/instances/stop>.
@@ -37,7 +44,7 @@ impl Cloud {
         {
             instance.set_status("STOPPING");
         }
-        self.start(Starts { kind, zone, instance: name, id, effect: Effect::Stop })
+        self.start(Starts { kind, zone, instance: name, id, effect: Effect::Stop, warnings: Vec::new() })
     }
 
     /// The name and ID of an instance that no other operation holds.
@@ -61,7 +68,14 @@ impl Cloud {
                 instance.is_deleting = true;
                 instance.set_status("STOPPING");
             }
-            self.start(Starts { kind, zone: &zone, instance: name, id, effect: Effect::Delete })
+            self.start(Starts {
+                kind,
+                zone: &zone,
+                instance: name,
+                id,
+                effect: Effect::Delete,
+                warnings: Vec::new(),
+            })
         } else {
             self.stop_now(&zone, name, id, kind)
         };

@@ -188,8 +188,9 @@ fn urls_may_be_full_or_partial() {
     {
         let mut body = with("/machineType", url.into());
         body["name"] = format!("worker-{index}").into();
+        let image = "projects/debian-cloud/global/images/debian-12-bookworm-v20260817";
         body["disks"][0]["initializeParams"]["sourceImage"] =
-            "https://www.googleapis.com/compute/v1/projects/debian-cloud/global/images/debian-12-bookworm-v20260817".into();
+            format!("https://www.googleapis.com/compute/v1/{image}").into();
         client.done(&client.insert(ZONE, &body).ok());
     }
     let disks = client.fake.disks();

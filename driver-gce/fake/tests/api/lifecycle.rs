@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ZONE, last, worker};
 use gce_fake::Settings;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 const WORKER: &str = "zones/europe-west1-b/instances/worker";
@@ -180,12 +180,26 @@ fn a_test_can_change_an_instance_and_the_exchanges_tell_what_was_asked() {
 }
 
 #[test]
-fn an_instance_ends_when_it_has_run_for_as_long_as_it_may() {
+fn a_disk_larger_than_its_image_is_warned_about() {
     let client = Client::new();
     let mut body = worker(ZONE, "worker");
-    body["scheduling"] =
-        json!({ "maxRunDuration": { "seconds": "3600" }, "instanceTerminationAction": "DELETE" });
-    client.done(&client.insert(ZONE, &body).ok());
-    let shown: Value = client.get(WORKER).ok();
-    assert_eq!(shown["scheduling"]["maxRunDuration"], json!({ "seconds": "3600" }));
+    let done = client.done(&client.insert(ZONE, &body).ok());
+    assert_eq!(done["warnings"][0]["code"], "DISK_SIZE_LARGER_THAN_IMAGE_SIZE");
+    body["name"] = "small".into();
+    body["disks"][0]["initializeParams"]["diskSizeGb"] = "10".into();
+    assert!(client.done(&client.insert(ZONE, &body).ok())["warnings"].is_null());
+}
+
+#[test]
+fn a_change_of_an_instance_that_is_gone_fails() {
+    let client = Client::new();
+    let instance = client.made(ZONE, "worker");
+    client.fake.set_operation_time(Duration::from_millis(300));
+    let body = json!({ "items": ["tag"], "fingerprint": instance["tags"]["fingerprint"] });
+    let change = client.post(&format!("{WORKER}/setTags"), &body).ok();
+    client.fake.set_operation_time(Duration::ZERO);
+    client.done(&client.call("DELETE", WORKER, None).ok());
+    let (error, _) = client.failed(&change);
+    assert_eq!(error["code"], "RESOURCE_NOT_FOUND");
+    assert!(error["message"].as_str().unwrap().contains("/instances/worker'"), "{error}");
 }

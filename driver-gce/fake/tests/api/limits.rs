@@ -87,7 +87,7 @@ fn an_insert_without_capacity_fails_and_vanishes() {
         client.fake.set_full(ZONE, Some("n2-standard-2"), true);
         let (error, operation) = client.failed(&client.insert(ZONE, &worker(ZONE, "a")).ok());
         assert_eq!(error["code"], code);
-        let start = "The zone 'projects/fake-project/zones/europe-west1-b' does not have enough resources available to fulfill";
+        let start = "The zone 'projects/fake-project/zones/europe-west1-b' does not have enough resources";
         assert!(error["message"].as_str().unwrap().starts_with(start), "{error}");
         assert_eq!(operation["httpErrorStatusCode"], 503);
         assert!(client.fake.instances().is_empty() && client.fake.disks().is_empty());
