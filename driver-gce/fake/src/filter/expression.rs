@@ -138,6 +138,7 @@ mod tests {
             "(status=RUNNING) (labels.pool=blue)",
             "(status=RUNNING)(labels.pool=blue)",
             "status=STAGING OR status=RUNNING",
+            "status=STAGING OR status=STOPPING OR status=RUNNING",
             "scheduling.automaticRestart = false",
             "(scheduling.automaticRestart = false) (cpuPlatform = \"Intel Skylake\")",
             "id>=42",

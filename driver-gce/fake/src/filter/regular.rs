@@ -30,7 +30,7 @@ struct Class {
     ranges: Vec<(char, char)>,
 }
 
-/// How often a part may be repeated, as in RE2.
+/// How often a part may be repeated, as in RE2: all in all, if repeats are within repeats.
 const MOST_REPEATS: usize = 1000;
 
 impl Regular {
@@ -48,6 +48,19 @@ impl Regular {
 }
 
 impl Expression {
+    /// How often the part that is repeated most often is repeated at least, by the numbers in braces.
+    fn repeats(&self) -> usize {
+        match self {
+            Expression::Either(parts) | Expression::Then(parts) => {
+                parts.iter().map(Expression::repeats).max().unwrap_or(1)
+            }
+            Expression::Repeat(part, least, most) => {
+                part.repeats().saturating_mul(most.unwrap_or(*least).max(1))
+            }
+            Expression::One(_) | Expression::Start | Expression::End => 1,
+        }
+    }
+
     /// Where matches end that start at any of `starts`. Sets of places make this quick for every expression.
     fn ends(&self, text: &[char], starts: &BTreeSet<usize>) -> BTreeSet<usize> {
         match self {
@@ -159,10 +172,9 @@ impl Reader<'_> {
                 let (least, most) = inner.split_once(',').unwrap_or((inner, inner));
                 let least = least.parse().ok()?;
                 let most = if most.is_empty() { None } else { Some(most.parse().ok()?) };
-                if least > MOST_REPEATS || most.is_some_and(|most| most > MOST_REPEATS || most < least) {
-                    return None;
-                }
-                return Some(Expression::Repeat(Box::new(part), least, most));
+                let is_reversed = most.is_some_and(|most| most < least);
+                let repeat = Expression::Repeat(Box::new(part), least, most);
+                return (!is_reversed && repeat.repeats() <= MOST_REPEATS).then_some(repeat);
             }
             _ => return Some(part),
         };
@@ -248,7 +260,9 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for pattern in ["(", ")", "[", "[a", "*", "a{", "a{2,1}", "a{9999}", r"\", r"\p", "[b-a]"] {
+        for pattern in
+            ["(", ")", "[", "[a", "*", "a{", "a{2,1}", "a{9999}", "((a?){99}){99}", r"\", r"\p", "[b-a]"]
+        {
             assert!(Regular::parse(pattern).is_none(), "{pattern}");
         }
     }

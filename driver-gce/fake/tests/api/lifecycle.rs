@@ -133,7 +133,7 @@ fn waiting_ends_when_it_has_been_too_long() {
     let started = Instant::now();
     let path = format!("zones/{ZONE}/operations/{}/wait", operation["name"].as_str().unwrap());
     assert_eq!(client.call("POST", &path, None).ok()["status"], "RUNNING");
-    assert!((Duration::from_millis(50)..Duration::from_secs(60)).contains(&started.elapsed()));
+    assert!((Duration::from_millis(50)..Duration::from_secs(8)).contains(&started.elapsed()));
 }
 
 #[test]

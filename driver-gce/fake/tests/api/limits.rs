@@ -105,6 +105,16 @@ fn an_insert_without_capacity_fails_and_vanishes() {
 }
 
 #[test]
+fn an_insert_that_is_going_to_fail_takes_nothing_from_the_others() {
+    let client = Client::slow();
+    client.fake.set_quota(REGION, "N2_CPUS", 2.0);
+    client.fake.set_full(ZONE, None, true);
+    client.insert(ZONE, &worker(ZONE, "a")).ok();
+    client.fake.set_operation_time(Duration::ZERO);
+    client.made(OTHER_ZONE, "b");
+}
+
+#[test]
 fn a_zone_that_cannot_be_reached() {
     let client = Client::new();
     client.made(ZONE, "a");
