@@ -64,7 +64,8 @@ pub(super) fn scheduling(body: &Value) -> Result<Value, ApiError> {
                    provisioning model (default) without a time limit.";
         return Err(invalid("instanceTerminationAction", action.unwrap_or_default(), why));
     }
-    // "the default action is to stop the VM"
+    // "Compute Engine either stops (default) or deletes your Spot VMs":
+    // https://cloud.google.com/compute/docs/instances/spot
     if let Some(action) = action.or(is_spot.then_some("STOP")) {
         scheduling.insert("instanceTerminationAction".into(), action.into());
     }
@@ -74,7 +75,7 @@ pub(super) fn scheduling(body: &Value) -> Result<Value, ApiError> {
     Ok(Value::Object(scheduling))
 }
 
-/// "the time limit must be from 30 seconds to 120 days".
+/// A time limit is of 30 seconds at least and of 120 days at most.
 fn max_run_duration(given: &Value) -> Result<Option<u64>, ApiError> {
     if read::object(given, "maxRunDuration", PATH)?.is_none() {
         return Ok(None);

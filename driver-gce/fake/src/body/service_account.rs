@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const FIELD: &str = "resource.serviceAccounts";
 
-/// "Only one service account per VM instance is supported." Without one, the instance has none.
+/// An instance has one at most. If it asks for none, it has none.
 pub(super) fn service_accounts(body: &Value, settings: &Settings) -> Result<Vec<Value>, ApiError> {
     let list = read::list(body, "serviceAccounts", "resource")?;
     if list.len() > 1 {

@@ -5,7 +5,7 @@ use crate::{http::ApiError, names};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// "The maximum number of tags you can add to a VM is 64."
+/// "You can assign up to 64 different tags per VM."
 const MOST: usize = 64;
 
 /// The tags.

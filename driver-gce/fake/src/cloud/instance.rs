@@ -172,7 +172,7 @@ impl Instance {
         }
     }
 
-    /// "the VM's ephemeral external IP addresses are released" when it stops:
+    /// What a stopped instance does not keep: its external addresses, which all are ephemeral here,
     /// <https://cloud.google.com/compute/docs/instances/stop-start-instance>.
     pub(super) fn take_addresses(&mut self) {
         for interface in self.interfaces() {

@@ -177,12 +177,11 @@ impl Cloud {
         }
         let mut list = self.list_of("compute#instanceAggregatedList", path, Vec::new(), next);
         list["items"] = items.into();
-        let project = &self.settings.project;
         let unreachables: Vec<_> = self.zones.keys().filter(|zone| is_unreachable(zone)).collect();
         if !unreachables.is_empty() {
-            // "resource names", https://google.aip.dev/217.
-            list["unreachables"] =
-                unreachables.iter().map(|zone| format!("projects/{project}/zones/{zone}")).collect();
+            // "Unreachable resources." Nothing says how they are named: here it is as in the keys of the
+            // items.
+            list["unreachables"] = unreachables.iter().map(|zone| format!("zones/{zone}")).collect();
         }
         Ok(list)
     }

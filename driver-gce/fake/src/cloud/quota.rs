@@ -14,7 +14,7 @@ pub(super) struct Charge {
     metric: String,
     amount: f64,
     is_global: bool,
-    /// "Stopped VMs don't use CPU quota", and are still instances.
+    /// An instance that is stopped uses no CPUs, and is still an instance.
     while_stopped: bool,
 }
 
@@ -42,8 +42,9 @@ impl Quotas {
         self.limits.get(&(region.to_owned(), metric.to_owned())).copied()
     }
 
-    /// What an instance uses. "If your project has a quota for preemptible CPUs […], Spot VMs use it;
-    /// otherwise they use the standard quota": <https://cloud.google.com/compute/docs/instances/spot#quotas>.
+    /// What an instance uses. "After Compute Engine grants you preemptible CPU quota in that region, all
+    /// preemptible VMs count against that quota": until then they count against the standard one,
+    /// <https://cloud.google.com/compute/docs/instances/create-use-preemptible>.
     pub(super) fn uses(
         &self,
         region: &str,

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 impl Cloud {
     /// <https://cloud.google.com/compute/docs/reference/rest/v1/instances/delete>. An instance that is being
-    /// deleted may be deleted again, and its second operation ends like the first one.
+    /// deleted may be deleted again, and its second operation ends like the first one: clients that have
+    /// deleted one over and over have been refused for their rate only,
+    /// <https://github.com/cloudpilot-ai/karpenter-provider-gcp/pull/243>.
     pub(super) fn delete(&mut self, zone: &str, instance: &str) -> Result<Value, ApiError> {
         let found = self.instance(zone, instance)?;
         if found.resource["deletionProtection"] == true {

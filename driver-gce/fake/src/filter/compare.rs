@@ -49,7 +49,7 @@ impl Comparison {
         }
     }
 
-    /// <https://google.aip.dev/160>: strings "may support the wildcard `*`", at either end.
+    /// A text that may start or end with a `*`, which stands for anything: <https://google.aip.dev/160>.
     fn is_like(&self, text: &str) -> bool {
         let end = self.value.strip_suffix('*');
         let start = self.value.strip_prefix('*');

@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// <https://google.aip.dev/160>: "the `OR` operator has higher precedence than `AND`".
+    /// <https://google.aip.dev/160> has it so, unlike most languages.
     #[test]
     fn or_binds_tighter_than_and() {
         assert!(!lets_through("name=worker-1 OR status=STAGING AND labels.pool=red"));

@@ -97,7 +97,7 @@ impl ApiError {
         Self::new(403, "quotaExceeded", message)
     }
 
-    /// <https://cloud.google.com/compute/api-quota>: "403 rateLimitExceeded".
+    /// Too many calls: <https://cloud.google.com/compute/api-quota>.
     pub(crate) fn rate_limit() -> Self {
         const FORM: Form = Form { domain: "usageLimits", ..PLAIN };
         Self::new(403, "rateLimitExceeded", "Rate Limit Exceeded").with(&FORM)

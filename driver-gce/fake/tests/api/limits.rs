@@ -128,7 +128,7 @@ fn a_zone_that_cannot_be_reached() {
     let gone = &list["items"]["zones/europe-west1-b"];
     assert_eq!(gone["warning"]["code"], "UNREACHABLE");
     assert!(gone["instances"].is_null());
-    assert_eq!(list["unreachables"], json!(["projects/fake-project/zones/europe-west1-b"]));
+    assert_eq!(list["unreachables"], json!(["zones/europe-west1-b"]));
     assert_eq!(list["items"]["zones/us-central1-a"]["instances"][0]["name"], "b");
     assert_eq!(list["items"]["zones/europe-west1-c"]["warning"]["code"], "NO_RESULTS_ON_PAGE");
     client.fake.set_unreachable(ZONE, false);
