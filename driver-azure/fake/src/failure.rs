@@ -95,15 +95,16 @@ impl CreateFailure {
 fn constraints(constraints: &[&str]) -> String {
     let list: String = constraints.iter().map(|constraint| format!("  - {constraint}\n")).collect();
     format!(
-        "Allocation failed. VM(s) with the following constraints cannot be allocated, because the condition is \
-         too restrictive. Please remove some constraints and try again. Constraints applied are:\n{list}"
+        "Allocation failed. VM(s) with the following constraints cannot be allocated, because the condition \
+         is too restrictive. Please remove some constraints and try again. Constraints applied are:\n{list}"
     )
 }
 
 /// How [`crate::Fake::refuse_calls`] refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// 429 of Microsoft.Compute, with `Retry-After` and an empty bucket in `x-ms-ratelimit-remaining-resource`.
+    /// 429 of Microsoft.Compute, with `Retry-After` and an empty bucket in
+    /// `x-ms-ratelimit-remaining-resource`.
     TooManyRequests,
     /// 429 of the Resource Manager, with `Retry-After` and none of the subscription's calls remaining.
     SubscriptionThrottled,

@@ -66,15 +66,15 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// Every request with its response, in the order in which the requests came. Those for tokens have no request
-    /// body here: it has a secret.
+    /// Every request with its response, in the order in which the requests came. Those for tokens have no
+    /// request body here: it has a secret.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.shared.exchanges.all()
     }
 
-    /// The machines, as the API shows them with the views of their instances, and with what it never shows: the
-    /// custom data as they were given, as `fakeCustomData`.
+    /// The machines, as the API shows them with the views of their instances, and with what it never shows:
+    /// the custom data as they were given, as `fakeCustomData`.
     #[must_use]
     pub fn machines(&self) -> Vec<Value> {
         self.shared.cloud(|cloud| cloud.seen_machines())
@@ -86,8 +86,8 @@ impl Fake {
         self.shared.cloud(|cloud| cloud.seen_machine(name))
     }
 
-    /// Changes a machine without a call: what the API shows, without the view of the instance. `false` if there is
-    /// none with this name.
+    /// Changes a machine without a call: what the API shows, without the view of the instance. `false` if
+    /// there is none with this name.
     pub fn change_machine(&self, name: &str, change: impl FnOnce(&mut Value)) -> bool {
         self.shared.cloud(|cloud| cloud.change_machine(name, change))
     }
@@ -110,8 +110,8 @@ impl Fake {
         self.shared.cloud(|cloud| cloud.seen_parts(Kind::Address))
     }
 
-    /// Evicts a Spot machine: it is deallocated, or deleted, as its policy says, and that takes as long as any
-    /// operation. `false` if there is no Spot machine with this name.
+    /// Evicts a Spot machine: it is deallocated, or deleted, as its policy says, and that takes as long as
+    /// any operation. `false` if there is no Spot machine with this name.
     pub fn evict(&self, name: &str) -> bool {
         self.shared.cloud(|cloud| cloud.evict(name))
     }
@@ -121,8 +121,8 @@ impl Fake {
         self.shared.cloud(|cloud| cloud.bring_to(name, "deallocating", "deallocated"))
     }
 
-    /// Lets a machine be shut down by its guest: it stops, and keeps its place. `false` if there is none with this
-    /// name.
+    /// Lets a machine be shut down by its guest: it stops, and keeps its place. `false` if there is none with
+    /// this name.
     pub fn shut_down(&self, name: &str) -> bool {
         self.shared.cloud(|cloud| cloud.bring_to(name, "stopping", "stopped"))
     }
@@ -150,8 +150,8 @@ impl Fake {
         self.shared.cloud(|cloud| cloud.add_disk(group, name, tags, created));
     }
 
-    /// Limits the cores of a family of sizes such as `standardDSv3Family`, of all (`all`), or of Spot machines
-    /// (`lowPriorityCores`). Without a limit there is none.
+    /// Limits the cores of a family of sizes such as `standardDSv3Family`, of all (`all`), or of Spot
+    /// machines (`lowPriorityCores`). Without a limit there is none.
     pub fn set_quota(&self, family: &str, limit: u32) {
         self.shared.cloud(|cloud| cloud.set_quota(family, limit));
     }

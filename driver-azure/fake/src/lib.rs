@@ -3,8 +3,8 @@
 //! It speaks the part of the API that a driver of workers calls, over plain HTTP on this machine: virtual
 //! machines, their disks and network interfaces, operations, and the tokens that calls bring. It keeps the
 //! published rules: versions of the API are checked, operations take time and may fail, failed machines stay,
-//! lists come in pages, quotas end, secrets are never shown. What it cannot know of the real one is said where it
-//! is decided. There are no machines behind it.
+//! lists come in pages, quotas end, secrets are never shown. What it cannot know of the real one is said
+//! where it is decided. There are no machines behind it.
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {

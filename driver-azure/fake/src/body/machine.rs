@@ -57,7 +57,8 @@ const AS_GIVEN: [&str; 10] = [
     "scheduledEventsPolicy",
     "scheduledEventsProfile",
     "securityProfile",
-    // Where a machine is in its scale set and the like is not modelled, and so is nothing that could be shown.
+    // Where a machine is in its scale set and the like is not modelled, and so is nothing that could be
+    // shown.
     "platformFaultDomain",
 ];
 
@@ -149,15 +150,15 @@ fn is_here(body: &Value, settings: &Settings) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "The provided location '{given}' is not available for resource type 'Microsoft.Compute/virtualMachines'. \
-         List of available regions for the resource type is '{}'.",
+        "The provided location '{given}' is not available for resource type \
+         'Microsoft.Compute/virtualMachines'. List of available regions for the resource type is '{}'.",
         settings.location
     );
     Err(ApiError::new(400, "LocationNotAvailableForResourceType", message))
 }
 
-/// "A maximum of 50 tags can be provided for a resource. Each tag must have a key with a length no greater than
-/// 512 characters and a value with a length no greater than 256 characters":
+/// "A maximum of 50 tags can be provided for a resource. Each tag must have a key with a length no greater
+/// than 512 characters and a value with a length no greater than 256 characters":
 /// <https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/tag-resources>.
 pub(crate) fn tags(body: &Value) -> Result<Option<Map<String, Value>>, ApiError> {
     let Some(tags) = read::object(body, "tags", "")?.and_then(Value::as_object) else { return Ok(None) };
@@ -205,8 +206,9 @@ fn size<'a>(properties: &Value, settings: &'a Settings) -> Result<Option<&'a Siz
     found.map(Some).ok_or_else(|| {
         let names: Vec<&str> = settings.sizes.iter().map(|size| size.name.as_str()).collect();
         let message = format!(
-            "The value {name} provided for the VM size is not valid. The valid sizes in the current region are: {}. \
-             Find out more on the available VM sizes in each region at https://aka.ms/azure-regions.",
+            "The value {name} provided for the VM size is not valid. The valid sizes in the current region \
+             are: {}. Find out more on the available VM sizes in each region at \
+             https://aka.ms/azure-regions.",
             names.join(",")
         );
         ApiError::invalid("vmSize", message)
@@ -228,8 +230,8 @@ fn zones(body: &Value, name: &str, size: &Size, settings: &Settings) -> Result<V
     let location = &settings.location;
     if !settings.zones.iter().any(|known| known == zone) {
         let message = format!(
-            "The zone(s) '{zone}' for resource 'Microsoft.Compute/virtualMachines/{name}' is not supported. The \
-             supported zones for location '{location}' are '{}'",
+            "The zone(s) '{zone}' for resource 'Microsoft.Compute/virtualMachines/{name}' is not supported. \
+             The supported zones for location '{location}' are '{}'",
             settings.zones.join(",")
         );
         return Err(ApiError::new(400, "InvalidAvailabilityZone", message));
@@ -238,9 +240,9 @@ fn zones(body: &Value, name: &str, size: &Size, settings: &Settings) -> Result<V
         let subscription = &settings.subscription;
         // As in https://github.com/microsoft/vscode-azurevirtualmachines/issues/94.
         let message = format!(
-            "The requested size for resource '{name}' is currently not available in location '{location}' zones \
-             '{zone}' for subscription '{subscription}'. Please try another size or deploy to a different location \
-             or zones. See https://aka.ms/azureskunotavailable for details."
+            "The requested size for resource '{name}' is currently not available in location '{location}' \
+             zones '{zone}' for subscription '{subscription}'. Please try another size or deploy to a \
+             different location or zones. See https://aka.ms/azureskunotavailable for details."
         );
         return Err(ApiError::new(409, "SkuNotAvailable", message));
     }

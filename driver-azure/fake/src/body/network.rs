@@ -101,7 +101,8 @@ fn name(object: &Value, path: &str) -> Result<String, ApiError> {
         return Ok(name.to_owned());
     }
     let message = format!(
-        "Resource name {name} is invalid. The name can be up to 80 characters long and must match {NAME_RULE}."
+        "Resource name {name} is invalid. The name can be up to 80 characters long and must match \
+         {NAME_RULE}."
     );
     Err(ApiError::new(400, "InvalidResourceName", message))
 }

@@ -54,8 +54,8 @@ pub(super) fn os(properties: &Value, machine: &str) -> Result<NewOs, ApiError> {
     if let Some(data) = custom_data
         && (data.len() > LONGEST_CUSTOM_DATA || STANDARD.decode(data).is_err())
     {
-        let message = "Custom data in OSProfile must be in Base64 encoding and with a maximum length of 87380 \
-                       characters.";
+        let message = "Custom data in OSProfile must be in Base64 encoding and with a maximum length of \
+                       87380 characters.";
         return Err(ApiError::invalid("customData", message));
     }
     let mut shown = json!({
@@ -90,8 +90,8 @@ fn linux(profile: &Value, admin: &str, has_password: bool) -> Result<Value, ApiE
         if read::text(key, "path", &path)? != Some(wanted.as_str()) {
             // As in https://github.com/MicrosoftDocs/azure-docs/issues/11471.
             let message = format!(
-                "Destination path for SSH public keys is currently limited to its default value {wanted}  due to \
-                 a known issue in Linux provisioning agent."
+                "Destination path for SSH public keys is currently limited to its default value {wanted}  \
+                 due to a known issue in Linux provisioning agent."
             );
             return Err(ApiError::invalid("linuxConfiguration.ssh.publicKeys.path", message));
         }

@@ -97,9 +97,9 @@ fn disk(given: &Value, lun: Option<u64>, image_size: Option<u64>) -> Result<NewD
     let size_gb = match (size, image_size) {
         (Some(size), Some(image)) if size < image => {
             let message = format!(
-                "The specified disk size {size} GB is smaller than the size of the corresponding disk in the VM \
-                 image: {image} GB. This is not allowed. Please choose equal or greater size or do not specify an \
-                 explicit size."
+                "The specified disk size {size} GB is smaller than the size of the corresponding disk in the \
+                 VM image: {image} GB. This is not allowed. Please choose equal or greater size or do not \
+                 specify an explicit size."
             );
             return Err(ApiError::new(400, "ResizeDiskError", message).target(&target("diskSizeGB")));
         }
@@ -127,7 +127,8 @@ fn disk(given: &Value, lun: Option<u64>, image_size: Option<u64>) -> Result<NewD
         size_gb,
         storage: storage.to_owned(),
         create_option,
-        // By default nothing but the machine goes: https://learn.microsoft.com/en-us/azure/virtual-machines/delete.
+        // By default nothing but the machine goes:
+        // https://learn.microsoft.com/en-us/azure/virtual-machines/delete.
         is_deleted: option.map_or(is_ephemeral, |option| option == "Delete"),
         is_ephemeral,
         as_given,
@@ -184,9 +185,9 @@ fn image_reference(given: &Value, settings: &Settings) -> Result<(Value, u64), A
     let (Some(image), Some(exact)) = (found, exact) else {
         // As in https://github.com/hashicorp/packer/issues/10600.
         let message = format!(
-            "The platform image '{publisher}:{offer}:{sku}:{version}' is not available. Verify that all fields in \
-             the storage profile are correct. For more details about storage profile information, please refer to \
-             https://aka.ms/storageprofile"
+            "The platform image '{publisher}:{offer}:{sku}:{version}' is not available. Verify that all \
+             fields in the storage profile are correct. For more details about storage profile information, \
+             please refer to https://aka.ms/storageprofile"
         );
         return Err(ApiError::new(404, "PlatformImageNotFound", message).target("imageReference"));
     };

@@ -31,8 +31,7 @@ impl Addresses {
         self.subnets.iter().position(|free| {
             let Subnet { group, network, name, .. } = &free.subnet;
             let own = format!(
-                "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/\
-                 {network}/subnets/{name}"
+                "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{network}/subnets/{name}"
             );
             own.eq_ignore_ascii_case(id)
         })
@@ -47,7 +46,8 @@ impl Addresses {
         }
         let [a, b] = free.subnet.prefix;
         let message = format!(
-            "Subnet {} with address prefix {a}.{b}.0.0/16 does not have enough capacity for {count} IP addresses.",
+            "Subnet {} with address prefix {a}.{b}.0.0/16 does not have enough capacity for {count} IP \
+             addresses.",
             free.subnet.name
         );
         Err(ApiError::new(400, "SubnetIsFull", message))

@@ -73,8 +73,8 @@ impl Cloud {
         Part::new(resource, serial)
     }
 
-    /// A disk of a new machine, and how the machine shows it. It has the machine's tags, and keeps them when the
-    /// machine's change: <https://github.com/hashicorp/terraform-provider-azurerm/issues/8162>.
+    /// A disk of a new machine, and how the machine shows it. It has the machine's tags, and keeps them when
+    /// the machine's change: <https://github.com/hashicorp/terraform-provider-azurerm/issues/8162>.
     pub(super) fn make_disk(
         &mut self,
         new: &NewMachine,
@@ -134,8 +134,7 @@ impl Cloud {
         }
         let part = |name: &str| image[name].as_str().unwrap_or_default();
         format!(
-            "/Subscriptions/{}/Providers/Microsoft.Compute/Locations/{}/Publishers/{}/ArtifactTypes/VMImage/Offers/{}\
-             /Skus/{}/Versions/{}",
+            "/Subscriptions/{}/Providers/Microsoft.Compute/Locations/{}/Publishers/{}/ArtifactTypes/VMImage/Offers/{}/Skus/{}/Versions/{}",
             self.settings.subscription,
             self.settings.location,
             part("publisher"),

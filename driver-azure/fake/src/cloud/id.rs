@@ -29,8 +29,8 @@ pub(super) fn id_of(subscription: &str, group: &str, kind: Kind, name: &str) -> 
     format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{}/{name}", kind.full())
 }
 
-/// A number's UUID. The numbers count up, and the UUIDs do not: this is the finisher of SplitMix64, which no two
-/// numbers share.
+/// A number's UUID. The numbers count up, and the UUIDs do not: this is the finisher of SplitMix64, which no
+/// two numbers share.
 pub(super) fn uuid(number: u64) -> String {
     let mix = |seed: u64| {
         let mut mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -160,7 +160,8 @@ impl Cloud {
         let key = Key::new(&name.group, &name.name);
         if !is_part_name(&name.name) {
             let message = format!(
-                "Resource name {} is invalid. The name can be up to 80 characters long and must match {NAME_RULE}.",
+                "Resource name {} is invalid. The name can be up to 80 characters long and must match \
+                 {NAME_RULE}.",
                 name.name
             );
             return Err(ApiError::new(400, "InvalidResourceName", message));

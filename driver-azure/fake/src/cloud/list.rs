@@ -133,15 +133,15 @@ impl Cloud {
 }
 
 /// "this can only be specified if a valid $filter option is specified": the group's list,
-/// <https://learn.microsoft.com/en-us/rest/api/compute/virtual-machines/list>, can show the views of the machines
-/// of a scale set only; that of the subscription has `statusOnly`,
-/// <https://learn.microsoft.com/en-us/rest/api/compute/virtual-machines/list-all>. What a call without a filter is
-/// answered is nowhere to be read.
+/// <https://learn.microsoft.com/en-us/rest/api/compute/virtual-machines/list>, can show the views of the
+/// machines of a scale set only; that of the subscription has `statusOnly`,
+/// <https://learn.microsoft.com/en-us/rest/api/compute/virtual-machines/list-all>. What a call without a
+/// filter is answered is nowhere to be read.
 fn form(of_group: bool, query: &Query) -> Result<Form, ApiError> {
     if query.text("$expand").is_some() {
         if !query.is("$expand", "instanceView") || query.text("$filter").is_none() {
-            let message = "The expand expression 'instanceView' can only be specified if a valid $filter option is \
-                           specified.";
+            let message = "The expand expression 'instanceView' can only be specified if a valid $filter \
+                           option is specified.";
             return Err(ApiError::invalid("$expand", message));
         }
         return Ok(Form::Expanded);

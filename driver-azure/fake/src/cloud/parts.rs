@@ -30,8 +30,8 @@ impl Cloud {
                 if let Some(machine) = resource["properties"]["virtualMachine"]["id"].as_str() {
                     // As in https://github.com/pulumi/pulumi-azure/issues/441.
                     let message = format!(
-                        "Network Interface {id} is used by existing resource {machine}. In order to delete the \
-                         network interface, it must be dissociated from the resource. To learn more, see \
+                        "Network Interface {id} is used by existing resource {machine}. In order to delete \
+                         the network interface, it must be dissociated from the resource. To learn more, see \
                          aka.ms/deletenic."
                     );
                     return Err(ApiError::new(400, "NicInUse", message));
@@ -40,9 +40,9 @@ impl Cloud {
             Kind::Address | Kind::Machine => {
                 if let Some(user) = resource["properties"]["ipConfiguration"]["id"].as_str() {
                     let message = format!(
-                        "Public IP address {id} can not be deleted since it is still allocated to resource {user}. In \
-                         order to delete the public IP, disassociate/detach the Public IP address from the resource. \
-                         To learn how to do this, see aka.ms/deletepublicip."
+                        "Public IP address {id} can not be deleted since it is still allocated to resource \
+                         {user}. In order to delete the public IP, disassociate/detach the Public IP address \
+                         from the resource. To learn how to do this, see aka.ms/deletepublicip."
                     );
                     return Err(ApiError::new(400, "PublicIPAddressCannotBeDeleted", message));
                 }
@@ -54,7 +54,8 @@ impl Cloud {
         Ok(self.watched(Answer::empty(202), kind.area(), &operation, Told::Both, version))
     }
 
-    /// Replaces the tags of a part: <https://learn.microsoft.com/en-us/rest/api/virtualnetwork/network-interfaces/update-tags>.
+    /// Replaces the tags of a part:
+    /// <https://learn.microsoft.com/en-us/rest/api/virtualnetwork/network-interfaces/update-tags>.
     pub(super) fn patch_part(&mut self, kind: Kind, name: &Name, body: &Value) -> Result<Answer, ApiError> {
         let tags = tags(body)?;
         let found = self.parts_mut(kind).get_mut(&Key::new(&name.group, &name.name));

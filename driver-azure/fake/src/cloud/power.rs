@@ -16,8 +16,8 @@ impl Cloud {
         }
         if power == Power::Deallocate && machine.has_ephemeral_disk() {
             // https://learn.microsoft.com/en-us/azure/virtual-machines/ephemeral-os-disks
-            let message = "Operation 'deallocate' is not supported for VMs or VM Scale Set instances using an \
-                           ephemeral OS disk.";
+            let message = "Operation 'deallocate' is not supported for VMs or VM Scale Set instances using \
+                           an ephemeral OS disk.";
             return Err(ApiError::not_allowed(message));
         }
         let serial = machine.serial;

@@ -73,12 +73,12 @@ fn canonical(name: &str) -> String {
 /// As <https://github.com/scylladb/scylla-cluster-tests/issues/12948> has it.
 fn exceeded(quota: &str, location: &str, limit: u32, used: u32, more: u32) -> ApiError {
     ApiError::not_allowed(format!(
-        "Operation could not be completed as it results in exceeding approved {quota} quota. Additional details - \
-         Deployment Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current Usage: {used}, \
-         Additional Required: {more}, (Minimum) New Limit Required: {}. Setup Alerts when Quota reaches threshold. \
-         Learn more at https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase at \
-         https://aka.ms/ProdportalCRP/ by specifying parameters listed in the ‘Details’ section for deployment to \
-         succeed. Please read more about quota limits at \
+        "Operation could not be completed as it results in exceeding approved {quota} quota. Additional \
+         details - Deployment Model: Resource Manager, Location: {location}, Current Limit: {limit}, Current \
+         Usage: {used}, Additional Required: {more}, (Minimum) New Limit Required: {}. Setup Alerts when \
+         Quota reaches threshold. Learn more at https://aka.ms/quotamonitoringalerting . Submit a request \
+         for Quota increase at https://aka.ms/ProdportalCRP/ by specifying parameters listed in the \
+         ‘Details’ section for deployment to succeed. Please read more about quota limits at \
          https://docs.microsoft.com/en-us/azure/azure-supportability/per-vm-quota-requests",
         used + more
     ))

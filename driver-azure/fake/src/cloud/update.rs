@@ -31,8 +31,8 @@ impl Cloud {
         self.update_machine(&key, body, version, false)
     }
 
-    /// Changes a machine. A `PUT` takes away the tags that it does not name; what else it does not name stays, as
-    /// with a `PATCH`.
+    /// Changes a machine. A `PUT` takes away the tags that it does not name; what else it does not name
+    /// stays, as with a `PATCH`.
     pub(super) fn update_machine(
         &mut self,
         key: &Key,
@@ -104,8 +104,9 @@ impl Cloud {
         let (name, here) = (machine.name(), &self.settings.location);
         let group = self.group(&machine.key.group)?;
         let message = format!(
-            "The resource '{name}' already exists in location '{here}' in resource group '{group}'. A resource with \
-             the same name cannot be created in location '{given}'. Please select a new resource name."
+            "The resource '{name}' already exists in location '{here}' in resource group '{group}'. A \
+             resource with the same name cannot be created in location '{given}'. Please select a new \
+             resource name."
         );
         Err(ApiError::new(409, "InvalidResourceLocation", message))
     }

@@ -75,8 +75,8 @@ impl ApiError {
     /// As <https://github.com/cloud-barista/cb-spider/issues/342> has it.
     pub(crate) fn marked_for_deletion(operation: &str, machine: &str) -> Self {
         Self::not_allowed(format!(
-            "Operation '{operation}' is not allowed on VM '{machine}' since the VM is marked for deletion. You \
-             can only retry the Delete operation (or wait for an ongoing one to complete)."
+            "Operation '{operation}' is not allowed on VM '{machine}' since the VM is marked for deletion. \
+             You can only retry the Delete operation (or wait for an ongoing one to complete)."
         ))
     }
 

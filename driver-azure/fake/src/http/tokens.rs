@@ -141,8 +141,8 @@ fn check_client(tenant: &str, form: &Query, settings: &Settings) -> Result<(), A
             return Ok(());
         }
         let why = format!(
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
-             value, not the client secret ID, for a secret added to app '{client}'."
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client \
+             secret value, not the client secret ID, for a secret added to app '{client}'."
         );
         return Err(refusal(401, "invalid_client", 7_000_215, &why));
     }
@@ -155,8 +155,8 @@ fn check_client(tenant: &str, form: &Query, settings: &Settings) -> Result<(), A
         }
         Some(given) if settings.client_assertion.as_deref().is_none_or(|good| good == given) => Ok(()),
         Some(_) => {
-            let why = "The certificate with identifier used to sign the client assertion is not registered on \
-                       application.";
+            let why = "The certificate with identifier used to sign the client assertion is not registered \
+                       on application.";
             Err(refusal(401, "invalid_client", 700_027, why))
         }
     }
