@@ -22,6 +22,7 @@ mod exchange;
 mod failure;
 mod fake;
 mod http;
+pub mod likeness;
 mod names;
 mod settings;
 
