@@ -58,6 +58,29 @@ impl CreateFailure {
         Self::in_call(409, "SkuNotAvailable", &message)
     }
 
+    /// 409 `QuotaExceeded`, which calls that come with a deployment have in place of `OperationNotAllowed`:
+    /// <https://learn.microsoft.com/en-us/azure/azure-resource-manager/troubleshooting/error-resource-quota>.
+    #[must_use]
+    pub fn quota_exceeded(location: &str) -> Self {
+        let message = format!(
+            "Operation could not be completed as it results in exceeding approved Total Regional Cores \
+             quota. Additional details - Deployment Model: Resource Manager, Location: {location}, Current \
+             Limit: 4, Current Usage: 4, Additional Required: 2, (Minimum) New Limit Required: 6."
+        );
+        Self::in_call(409, "QuotaExceeded", &message)
+    }
+
+    /// The quota of Spot machines, found to be used up only when the machine gets its place.
+    #[must_use]
+    pub fn spot_quota(location: &str) -> Self {
+        let message = format!(
+            "Operation could not be completed as it results in exceeding approved LowPriorityCores quota. \
+             Additional details - Deployment Model: Resource Manager, Location: {location}, Current Limit: \
+             4, Current Usage: 4, Additional Required: 2, (Minimum) New Limit Required: 6."
+        );
+        Self::in_operation("OperationNotAllowed", &message)
+    }
+
     /// `AllocationFailed`:
     /// <https://learn.microsoft.com/en-us/troubleshoot/azure/virtual-machines/windows/allocation-failure>.
     #[must_use]

@@ -43,7 +43,8 @@ pub struct Settings {
     pub check_tokens: bool,
     /// For how long a token is valid.
     pub token_lifetime: Duration,
-    /// Whether lists of machines show the names of resource groups in capitals, as Azure's often do.
+    /// Whether lists of machines show the names of resource groups in capitals, as Azure's often do:
+    /// <https://github.com/Azure/azure-sdk-for-java/issues/29607>.
     pub capital_groups_in_lists: bool,
     /// The versions of the API that there are for machines.
     pub machine_versions: Vec<String>,

@@ -144,6 +144,8 @@ impl Cloud {
     }
 }
 
+const PREEMPTED: &str = "OperationPreempted";
+
 impl Operation {
     pub(super) fn end(&mut self, failure: Option<Failure>) {
         self.end = Some(SystemTime::now());
@@ -158,16 +160,19 @@ impl Operation {
         match (self.end, &self.failure) {
             (None, _) => "InProgress",
             (Some(_), None) => "Succeeded",
+            (Some(_), Some(failure)) if failure.code == PREEMPTED => "Canceled",
             (Some(_), Some(_)) => "Failed",
         }
     }
 }
 
 impl Failure {
-    /// An operation that a later one has overtaken.
+    /// An operation that a later one has overtaken. It counts as canceled, as in
+    /// <https://github.com/Azure/azure-sdk-for-java/issues/1783>, where a machine was deleted while it was
+    /// made.
     pub(super) fn preempted() -> Self {
         Failure {
-            code: "OperationPreempted".into(),
+            code: PREEMPTED.into(),
             message: "The operation has been preempted by a more recent operation.".into(),
         }
     }

@@ -81,8 +81,9 @@ impl Cloud {
             machine.set_provisioning("Creating");
             self.start_create(key, serial, failure)
         } else {
-            // A machine on its way stays on its way.
-            if ["Succeeded", "Failed"].contains(&machine.provisioning()) {
+            // A machine on its way stays on its way, and one that has failed and never ran stays one.
+            let has_run = machine.power.is_some() && machine.provisioning() == "Failed";
+            if has_run || machine.provisioning() == "Succeeded" {
                 machine.set_provisioning("Updating");
             }
             let effect = Effect::Update { key: key.clone(), serial };

@@ -89,7 +89,7 @@ impl Shared {
         {
             let form = Query::parse(&String::from_utf8_lossy(body));
             // The form has a secret, and is not JSON: it is not kept.
-            return (None, self.tokens.client_credentials(tenant, &form, &self.settings));
+            return (None, self.tokens.client_credentials(method, tenant, &form, &self.settings));
         }
         if path == "/metadata/identity/oauth2/token" {
             return (None, self.tokens.identity(header("metadata"), &query, &self.settings));

@@ -52,7 +52,17 @@ impl Tokens {
 
     /// Client credentials:
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
-    pub(super) fn client_credentials(&self, tenant: &str, form: &Query, settings: &Settings) -> Answer {
+    pub(super) fn client_credentials(
+        &self,
+        method: &str,
+        tenant: &str,
+        form: &Query,
+        settings: &Settings,
+    ) -> Answer {
+        if method != "POST" {
+            let why = format!("The endpoint only accepts POST requests. Received a {method} request.");
+            return refusal(400, "invalid_request", 900_561, &why);
+        }
         match check_client(tenant, form, settings) {
             Err(refusal) => refusal,
             Ok(()) => {

@@ -40,6 +40,8 @@ fn a_create_that_fails_in_its_call_leaves_nothing() {
     let failure = CreateFailure::sku_not_available("Standard_D2s_v3", "westeurope").times(1);
     client.fake.fail_creates(Some(failure));
     assert_eq!(client.put_machine("worker", &worker("worker")).refused(409).0, "SkuNotAvailable");
+    client.fake.fail_creates(Some(CreateFailure::quota_exceeded("westeurope").times(1)));
+    assert_eq!(client.put_machine("worker", &worker("worker")).refused(409).0, "QuotaExceeded");
     client.get(&machine("worker")).refused(404);
     assert!(client.fake.disks().is_empty() && client.fake.interfaces().is_empty());
     client.made("worker");
@@ -52,6 +54,7 @@ fn a_create_that_fails_in_its_operation_leaves_a_failed_machine_with_its_parts()
         CreateFailure::zonal_allocation_failed(),
         CreateFailure::overconstrained(),
         CreateFailure::overconstrained_zonal(),
+        CreateFailure::spot_quota("westeurope"),
     ] {
         let client = Client::new();
         client.fake.fail_creates(Some(failure.clone()));
@@ -68,6 +71,10 @@ fn a_create_that_fails_in_its_operation_leaves_a_failed_machine_with_its_parts()
         assert!(view["statuses"][1].is_null());
         client.get(&disk("worker-disk")).ok();
         client.get(&interface("worker-interface")).ok();
+        // New tags do not make it a good one.
+        client.call("PATCH", &machine("worker"), Some(&json!({ "tags": { "a": "b" } }))).ok();
+        client.fake.settle();
+        assert_eq!(client.machine("worker")["properties"]["provisioningState"], "Failed");
         // The same call tries again.
         client.fake.fail_creates(None);
         assert_eq!(

@@ -158,7 +158,7 @@ fn a_machine_that_is_deleted_while_it_is_made_does_not_run() {
     let made = client.put_machine("worker", &worker("worker"));
     client.delete_machine("worker").is(202);
     let end = client.end_of(&made);
-    assert_eq!(end["status"], "Failed");
+    assert_eq!(end["status"], "Canceled");
     assert_eq!(end["error"]["code"], "OperationPreempted");
     client.get(&machine("worker")).refused(404);
 }

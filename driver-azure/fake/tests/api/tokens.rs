@@ -71,6 +71,7 @@ fn a_client_must_prove_itself() {
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(&format!("AADSTS{code}: ")), "{description}");
     }
+    assert_eq!(client.send("GET", PATH, &[], good()).is(400)["error_codes"][0], 900_561);
     let elsewhere = PATH.replace(TENANT, "nowhere");
     let body = client.send("POST", &elsewhere, &[], good()).is(400);
     assert_eq!(body["error_codes"][0], 90_002);
