@@ -1,18 +1,18 @@
-//! The SDK's clients: no retries, a time limit on everything.
+//! The SDK's clients: without retries and without a log of what is sent.
 
 use crate::{GceConfig, GceCredentials};
 use google_cloud_auth::credentials::{self, Credentials};
 use google_cloud_compute_v1::client::{Instances, ZoneOperations};
 use google_cloud_gax::{client_builder, retry_policy::NeverRetry};
 use pool_api::DriverConfigError;
-use std::{fs, path::Path, time::Duration};
+use std::{env, fs, path::Path};
 
 /// All that the driver may do: <https://cloud.google.com/compute/docs/access/service-accounts#associating_a_service_account_to_an_instance>.
 const SCOPE: &str = "https://www.googleapis.com/auth/compute";
 
-/// How long Compute Engine itself waits for an operation before it answers that it is not done:
-/// <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait>, "2 minutes".
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// With this environment variable the SDK logs the bodies of calls and answers, in which are the instances' secrets
+/// (google-cloud-gax-internal, `options.rs`). Its clients cannot be told not to.
+const LOGGING_VARIABLE: &str = "GOOGLE_CLOUD_RUST_LOGGING";
 
 /// The parts of the API that the driver uses.
 #[derive(Clone, Debug)]
@@ -22,27 +22,37 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// For the configured endpoint. Makes no call.
+    /// For the configured endpoint. Makes no call to Compute Engine. The SDK begins to fetch a token at once, in a task of
+    /// its own that ends some time after the clients are dropped; on a machine of Google's it asks the metadata server.
     ///
     /// # Errors
-    /// [`DriverConfigError`] when there are no credentials, or they cannot be read.
+    /// [`DriverConfigError`] when there are no credentials, they cannot be read, or nothing comes of them within
+    /// `call_timeout`.
     pub(crate) async fn new(config: &GceConfig) -> Result<Self, DriverConfigError> {
+        if env::var(LOGGING_VARIABLE).is_ok_and(|value| value == "true") {
+            let problem = "with it, Google's library logs the secrets of instances: unset it";
+            return Err(DriverConfigError::new(LOGGING_VARIABLE, problem));
+        }
+        let limit = config.call_timeout;
+        tokio::time::timeout(limit, Self::build(config)).await.unwrap_or_else(|_| {
+            let problem = format!("the library did not get ready with them within {limit:?}");
+            Err(DriverConfigError::new("credentials", problem))
+        })
+    }
+
+    async fn build(config: &GceConfig) -> Result<Self, DriverConfigError> {
         // The SDK is built without a cryptography of its own and takes the process's. Where there is one already, it is
         // what the program has chosen.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let credentials = credentials(&config.credentials)?;
         let unusable = |error: client_builder::Error| {
-            DriverConfigError::new("endpoint", "no client can be made for it").because(error)
+            DriverConfigError::new("credentials", "no client can be made with them").because(error)
         };
-        let mut instances = Instances::builder()
-            .with_credentials(credentials.clone())
-            // The pool retries: it knows what the call was for, and it counts calls.
-            .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(config.call_timeout);
-        let mut operations = ZoneOperations::builder()
-            .with_credentials(credentials)
-            .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(LONGEST_WAIT + config.call_timeout);
+        // The pool retries: it knows what the call was for, and it counts calls.
+        let mut instances =
+            Instances::builder().with_credentials(credentials.clone()).with_retry_policy(NeverRetry);
+        let mut operations =
+            ZoneOperations::builder().with_credentials(credentials).with_retry_policy(NeverRetry);
         if let Some(endpoint) = &config.endpoint {
             instances = instances.with_endpoint(endpoint);
             operations = operations.with_endpoint(endpoint);

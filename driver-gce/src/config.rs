@@ -85,7 +85,8 @@ pub struct GceConfig {
     /// How many instances may be on one page of a list, from 1 to 500. Default: 500.
     #[serde(default = "default_page_size")]
     pub page_size: u32,
-    /// The time limit of a call, and of each page of a list. Default: 30 s.
+    /// The time limit of a call, the access token included that may have to be fetched first, and of each page of a list.
+    /// Default: 30 s.
     #[serde(default = "default_call_timeout", with = "humantime_serde")]
     pub call_timeout: Duration,
     /// For how long the driver follows an operation that Compute Engine has accepted. What becomes of it later is found
@@ -196,7 +197,8 @@ impl GceConfig {
     fn check_project(&self) -> Result<(), DriverConfigError> {
         // Ids of old projects may begin with a domain: `example.com:project`.
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b':');
-        if self.project.is_empty() || !self.project.bytes().all(plain) {
+        let letter_first = self.project.starts_with(|c: char| c.is_ascii_lowercase());
+        if !letter_first || !self.project.bytes().all(plain) {
             let problem = "must be the id of a project, such as my-project-123 (not its name or number)";
             return Err(DriverConfigError::new("project", problem));
         }
@@ -245,7 +247,7 @@ impl GceConfig {
                 ));
             }
         }
-        if let Some(index) = self.network_tags.iter().position(|tag| !limits::is_network_tag(tag)) {
+        if let Some(index) = self.network_tags.iter().position(|tag| !limits::is_name(tag)) {
             let problem = "must be 1 to 63 lower-case letters, digits and -, a letter first";
             return Err(DriverConfigError::new(format!("network_tags[{index}]"), problem));
         }

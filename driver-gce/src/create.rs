@@ -199,6 +199,9 @@ fn metadata(config: &GceConfig, request: &CreateRequest, name: &str) -> Result<M
         item("ssh-keys", format!("{}:{key}", config.admin_user)),
         // With OS Login, keys in the metadata are not looked at: https://cloud.google.com/compute/docs/oslogin/set-up-oslogin
         item("enable-oslogin", "FALSE".to_owned()),
+        // The keys of the whole project, whose users would become root on each worker:
+        // https://cloud.google.com/compute/docs/connect/restrict-ssh-keys#block-keys
+        item("block-project-ssh-keys", "TRUE".to_owned()),
     ];
     if config.host_keys {
         items.push(item("enable-guest-attributes", "TRUE".to_owned()));

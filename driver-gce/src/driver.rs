@@ -15,7 +15,8 @@ impl Driver for GceDriver {
         "gce"
     }
 
-    /// Makes no call to Compute Engine, and leaves the state directory alone.
+    /// Makes no call to Compute Engine, and leaves the state directory alone. Google's library begins to fetch an access
+    /// token.
     async fn open(
         &self,
         config: serde_json::Value,

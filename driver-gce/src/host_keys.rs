@@ -20,9 +20,11 @@ pub(crate) async fn verify(
     instance: &InstanceId,
     key: &HostKey,
 ) -> Result<HostKeyVerdict, GceError> {
-    let call = shared.clients.instances.get_guest_attributes().set_project(&shared.config.project);
-    let call = call.set_zone(zone.as_str()).set_instance(instance.as_str()).set_query_path(NAMESPACE);
-    let attributes = match call.send().await.map_err(|error| shared.calls().failed(CALL, error)) {
+    let attributes = shared.calls.make(CALL, |clients| {
+        let call = clients.instances.get_guest_attributes().set_project(&shared.config.project);
+        call.set_zone(zone.as_str()).set_instance(instance.as_str()).set_query_path(NAMESPACE).send()
+    });
+    let attributes = match attributes.await {
         Ok(attributes) => attributes,
         // Nothing was written there so far.
         Err(error) if error.is_not_found() => return Ok(HostKeyVerdict::Unsupported),
@@ -38,12 +40,11 @@ pub(crate) async fn verify(
 fn verdict(published: &[(&str, &str)], shown: &str) -> HostKeyVerdict {
     let mut words = shown.split_whitespace();
     let (Some(kind), Some(key)) = (words.next(), words.next()) else { return HostKeyVerdict::Forged };
-    if published.is_empty() {
-        HostKeyVerdict::Unsupported
-    } else if published.iter().any(|(name, value)| *name == kind && value.trim() == key) {
-        HostKeyVerdict::Genuine
-    } else {
-        HostKeyVerdict::Forged
+    match published.iter().find(|(name, _)| *name == kind) {
+        // Of this type there is none, or not yet: they are published one by one.
+        None => HostKeyVerdict::Unsupported,
+        Some((_, value)) if value.trim() == key => HostKeyVerdict::Genuine,
+        Some(_) => HostKeyVerdict::Forged,
     }
 }
 
@@ -59,5 +60,6 @@ mod tests {
         assert_eq!(verdict(&published, "ssh-ed25519 AAAAB3"), HostKeyVerdict::Forged);
         assert_eq!(verdict(&published, "ssh-ed25519"), HostKeyVerdict::Forged);
         assert_eq!(verdict(&[], "ssh-ed25519 AAAAC3"), HostKeyVerdict::Unsupported);
+        assert_eq!(verdict(&published[..1], "ssh-ed25519 AAAAC3"), HostKeyVerdict::Unsupported);
     }
 }

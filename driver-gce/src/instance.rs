@@ -26,7 +26,7 @@ impl GceInstance {
     /// From Compute Engine's description.
     ///
     /// # Errors
-    /// [`GceError::BadAnswer`] when it has no name, zone, type or known status.
+    /// [`GceError::BadAnswer`] when it has no name, zone, type or status.
     pub(crate) fn new(
         shared: Arc<Shared>,
         call: &'static str,
@@ -40,31 +40,35 @@ impl GceInstance {
         let (Some(id), Some(provider_type), Some(zone)) = (id, provider_type, zone) else {
             return Err(unreadable(call, "an instance has no name, machine type or zone"));
         };
-        let lifecycle = described.status.as_ref().and_then(lifecycle);
-        let lifecycle =
-            lifecycle.ok_or_else(|| unreadable(call, "an instance has no status that is known"))?;
+        let status = described.status.as_ref();
+        let status = status.ok_or_else(|| unreadable(call, "an instance has no status"))?;
         Ok(Self {
             address: address(shared.config.address, described),
             placement: Placement::new(zone),
             created: described.creation_timestamp.as_deref().and_then(time),
+            lifecycle: lifecycle(status),
             shared,
             id,
             provider_type,
             tags,
-            lifecycle,
         })
     }
 
     async fn save(&self, tags: &Tags) -> Result<(), GceError> {
         const CALL: &str = "instances.setMetadata";
-        let Shared { clients, config, .. } = &*self.shared;
+        let Shared { calls, config, .. } = &*self.shared;
+        let zone = self.placement.as_str();
         // Metadata is replaced as a whole, guarded by the fingerprint of what was read: what another has written since
         // is not lost, and this call is refused.
-        let call = clients.instances.get().set_project(&config.project).set_zone(self.placement.as_str());
-        let described = call.set_instance(self.id.as_str()).send().await;
-        let described = described.map_err(|error| self.shared.calls().failed("instances.get", error))?;
-        let metadata = described.metadata.unwrap_or_default();
-        let mut all = tags::from_metadata(Some(&metadata)).unwrap_or_default();
+        let described = calls.make("instances.get", |clients| {
+            let call = clients.instances.get().set_project(&config.project);
+            call.set_zone(zone).set_instance(self.id.as_str()).send()
+        });
+        let metadata = described.await?.metadata.unwrap_or_default();
+        let Ok(mut all) = tags::from_metadata(Some(&metadata)) else {
+            let problem = format!("the item {} of the instance's metadata was overwritten", tags::TAGS_KEY);
+            return Err(GceError::bad_request("tags", problem));
+        };
         if all.matches(tags) {
             return Ok(());
         }
@@ -72,36 +76,41 @@ impl GceInstance {
         limits::TAGS
             .check(&all)
             .map_err(|bad| GceError::bad_request(format!("tags.{}", bad.name), bad.problem))?;
-        let call = clients.instances.set_metadata().set_project(&config.project);
-        let call = call.set_zone(self.placement.as_str()).set_instance(self.id.as_str());
-        let accepted = call.set_body(tags::replaced(metadata, &all)).send().await;
-        let accepted = accepted.map_err(|error| self.shared.calls().failed(CALL, error))?;
-        operation::done(&self.shared, CALL, self.placement.as_str(), accepted).await
+        let accepted = calls.make(CALL, |clients| {
+            let call = clients.instances.set_metadata().set_project(&config.project).set_zone(zone);
+            call.set_instance(self.id.as_str()).set_body(tags::replaced(metadata, &all)).send()
+        });
+        operation::done(&self.shared, CALL, zone, accepted.await?).await
     }
 
     async fn delete(&self) -> Result<(), GceError> {
-        let Shared { clients, config, .. } = &*self.shared;
-        let call = clients.instances.delete().set_project(&config.project);
-        let call = call.set_zone(self.placement.as_str()).set_instance(self.id.as_str());
-        match call.send().await.map_err(|error| self.shared.calls().failed("instances.delete", error)) {
+        let Shared { calls, config, .. } = &*self.shared;
+        let accepted = calls.make("instances.delete", |clients| {
+            let call = clients.instances.delete().set_project(&config.project);
+            call.set_zone(self.placement.as_str()).set_instance(self.id.as_str()).send()
+        });
+        match accepted.await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
     }
 }
 
-/// <https://cloud.google.com/compute/docs/instances/instance-lifecycle>. None for a status that this version of the API
-/// does not have.
-fn lifecycle(status: &Status) -> Option<Lifecycle> {
+/// <https://cloud.google.com/compute/docs/instances/instance-lifecycle>.
+fn lifecycle(status: &Status) -> Lifecycle {
     match status {
-        Status::Pending | Status::Provisioning | Status::Staging => Some(Lifecycle::Pending),
+        Status::Pending | Status::Provisioning | Status::Staging => Lifecycle::Pending,
         // Compute Engine brings one that is being repaired back to where it was; the pool's probes decide.
-        Status::Running | Status::Repairing => Some(Lifecycle::Running),
+        Status::Running | Status::Repairing => Lifecycle::Running,
         Status::PendingStop | Status::Stopping | Status::Suspending | Status::Deprovisioning => {
-            Some(Lifecycle::Stopping)
+            Lifecycle::Stopping
         }
-        Status::Stopped | Status::Terminated | Status::Suspended => Some(Lifecycle::Stopped),
-        _ => None,
+        Status::Stopped | Status::Terminated | Status::Suspended => Lifecycle::Stopped,
+        // A later version of the API has it. It is there, and whether it is of use the pool's probes find out.
+        unknown => {
+            tracing::warn!(status = unknown.name().unwrap_or_default(), "an instance has an unknown status");
+            Lifecycle::Running
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 //! external addresses; `compute.zoneOperations.get`; `compute.instances.getGuestAttributes` for host keys; with a service
 //! account `iam.serviceAccounts.actAs` on it.
 
+mod calls;
 mod client;
 mod config;
 mod create;

@@ -53,19 +53,13 @@ pub(crate) fn disk_gib(disk_type: &str) -> Option<RangeInclusive<u64>> {
     DISK_TYPES.contains(&disk_type).then_some(10..=65_536)
 }
 
-/// Whether a resource may be called so: <https://cloud.google.com/compute/docs/naming-resources>,
+/// Whether a resource may be called so, or have such a network tag: <https://cloud.google.com/compute/docs/naming-resources>,
 /// `[a-z]([-a-z0-9]*[a-z0-9])?` of at most 63 characters.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-/// Whether this can be a network tag: <https://cloud.google.com/vpc/docs/add-remove-network-tags#restrictions>, the rule
-/// of names.
-pub(crate) fn is_network_tag(text: &str) -> bool {
-    is_name(text)
 }
 
 /// Whether this can be a label's key: <https://cloud.google.com/compute/docs/labeling-resources#requirements>. 1 to 63
@@ -110,10 +104,10 @@ mod tests {
     #[test]
     fn names_and_network_tags_are_those_of_dns() {
         for good in ["a", "worker-1", &"a".repeat(63)] {
-            assert!(is_name(good) && is_network_tag(good), "{good}");
+            assert!(is_name(good), "{good}");
         }
         for bad in ["", "A", "1a", "-a", "a-", "a_b", "a.b", "é", &"a".repeat(64)] {
-            assert!(!is_name(bad) && !is_network_tag(bad), "{bad}");
+            assert!(!is_name(bad), "{bad}");
         }
     }
 

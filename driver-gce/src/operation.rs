@@ -1,16 +1,15 @@
 //! Following an operation that Compute Engine has accepted.
 
-use crate::{
-    GceError,
-    error::{Calls, unreadable},
-    set::Shared,
-};
+use crate::{GceError, error::unreadable, set::Shared};
 use google_cloud_compute_v1::model::{Operation, operation::Status};
 use std::time::Duration;
 
-/// Between two waits, where Compute Engine has answered that the operation is not done yet. It answers so after 2
-/// minutes, but may do so at once: <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait>,
-/// "best-effort basis".
+/// How long Compute Engine itself waits for an operation before it answers that it is not done:
+/// <https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait>, "2 minutes".
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// Between two waits. Compute Engine waits on a "best-effort basis" (the same page): it may answer at once that the
+/// operation is not done.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Waits until an operation is done.
@@ -28,13 +27,12 @@ pub(crate) async fn done(
         return Err(unreadable(call, "the operation has no name"));
     };
     let limit = shared.config.operation_timeout;
-    let end = tokio::time::timeout(limit, wait(shared, zone, &name, accepted)).await;
-    let last = match end {
+    let last = match tokio::time::timeout(limit, wait(shared, zone, &name, accepted)).await {
         Ok(Ok(last)) => last,
         Ok(Err(error)) => return Err(GceError::not_followed(call, name, error)),
         Err(_) => return Err(GceError::OperationNotDone { call, operation: name, limit }),
     };
-    match shared.calls().of_operation(call, last) {
+    match shared.calls.failures.of_operation(call, last) {
         None => Ok(()),
         Some(error) => Err(error),
     }
@@ -42,22 +40,16 @@ pub(crate) async fn done(
 
 async fn wait(shared: &Shared, zone: &str, name: &str, accepted: Operation) -> Result<Operation, GceError> {
     let mut latest = accepted;
-    let mut asked = false;
+    let mut pause = Duration::ZERO;
     while latest.status != Some(Status::Done) {
-        if asked {
-            tokio::time::sleep(PAUSE).await;
-        }
-        asked = true;
-        let call = shared.clients.operations.wait();
-        let call = call.set_project(&shared.config.project).set_zone(zone).set_operation(name);
-        latest = call.send().await.map_err(|error| shared.calls().failed("zoneOperations.wait", error))?;
+        tokio::time::sleep(pause).await;
+        pause = PAUSE;
+        let limit = LONGEST_WAIT + shared.config.call_timeout;
+        let wait = shared.calls.make_within(limit, "zoneOperations.wait", |clients| {
+            let call = clients.operations.wait().set_project(&shared.config.project);
+            call.set_zone(zone).set_operation(name).send()
+        });
+        latest = wait.await?;
     }
     Ok(latest)
-}
-
-impl Shared {
-    /// How failures are read in this configuration.
-    pub(crate) fn calls(&self) -> Calls {
-        Calls { one_region: self.config.single_region().is_some() }
-    }
 }

@@ -1,7 +1,7 @@
 //! The instances of one pool on Compute Engine.
 
 use crate::{
-    GceConfig, GceError, GceInstance, client::Clients, create, limits, list::list, operation,
+    GceConfig, GceError, GceInstance, calls::Calls, create, limits, list::list, operation,
     quota_group::quota_group, tags,
 };
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What an instance set and its instances use together.
 pub(crate) struct Shared {
-    pub(crate) clients: Clients,
+    pub(crate) calls: Calls,
     pub(crate) config: GceConfig,
     /// By which the set's instances are found.
     pub(crate) labels: BTreeMap<String, String>,
@@ -37,32 +37,33 @@ impl fmt::Debug for GceInstanceSet {
 }
 
 impl GceInstanceSet {
-    /// Checks the configuration and makes the clients. No call is made.
+    /// Checks the configuration and makes the clients. No call to Compute Engine is made.
     ///
     /// # Errors
     /// [`DriverConfigError`] with the field that is wrong.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves nothing running.
+    /// Dropping the future leaves nothing running but Google's library, which may be fetching a token.
     pub async fn open(config: GceConfig, context: DriverContext) -> Result<Self, DriverConfigError> {
         config.validate()?;
         let labels = tags::set_labels(&context.instance_set).map_err(|error| {
             DriverConfigError::new("instance_set", "cannot be made a label").because(error)
         })?;
-        let clients = Clients::new(&config).await?;
-        Ok(Self { shared: Arc::new(Shared { clients, config, labels, set: context.instance_set }) })
+        let calls = Calls::new(config.clone()).await?;
+        Ok(Self { shared: Arc::new(Shared { calls, config, labels, set: context.instance_set }) })
     }
 
     async fn run(&self, request: &CreateRequest) -> Result<GceInstance, GceError> {
         const CALL: &str = "instances.insert";
-        let Shared { clients, config, labels, .. } = &*self.shared;
+        let Shared { calls, config, labels, .. } = &*self.shared;
         let body = create::instance(config, labels, request)?;
         let zone = request.placement.as_str();
-        let call = clients.instances.insert().set_project(&config.project).set_zone(zone);
-        // Compute Engine knows a request id for a limited time; beyond it the name protects.
-        let call = call.set_request_id(request.token.to_uuid()).set_body(body);
-        let accepted = call.send().await.map_err(|error| self.shared.calls().failed(CALL, error));
-        let done = match accepted {
+        let accepted = calls.make(CALL, |clients| {
+            let call = clients.instances.insert().set_project(&config.project).set_zone(zone);
+            // Compute Engine knows a request id for a limited time; beyond it the name protects.
+            call.set_request_id(request.token.to_uuid()).set_body(body).send()
+        });
+        let done = match accepted.await {
             Ok(accepted) => operation::done(&self.shared, CALL, zone, accepted).await,
             Err(error) => Err(error),
         };
@@ -76,12 +77,13 @@ impl GceInstanceSet {
     /// The instance of a create that Compute Engine has carried out.
     async fn made(&self, request: &CreateRequest) -> Result<GceInstance, GceError> {
         const CALL: &str = "instances.get";
-        let Shared { clients, config, .. } = &*self.shared;
+        let Shared { calls, config, .. } = &*self.shared;
         let name = create::name(&request.token);
-        let call = clients.instances.get().set_project(&config.project);
-        let call = call.set_zone(request.placement.as_str()).set_instance(&name);
-        let found = call.send().await.map_err(|error| self.shared.calls().failed(CALL, error));
-        let made = found.and_then(|described| {
+        let found = calls.make(CALL, |clients| {
+            let call = clients.instances.get().set_project(&config.project);
+            call.set_zone(request.placement.as_str()).set_instance(&name).send()
+        });
+        let made = found.await.and_then(|described| {
             let tags = tags::from_metadata(described.metadata.as_ref()).unwrap_or_default();
             GceInstance::new(Arc::clone(&self.shared), CALL, &described, tags)
         });
@@ -133,6 +135,7 @@ impl InstanceSet for GceInstanceSet {
         }
     }
 
-    /// Nothing runs in the background.
+    /// The driver does nothing in the background. The task of Google's library that keeps an access token fresh ends by
+    /// itself some time after the set is dropped.
     async fn stop(&self) {}
 }

@@ -41,9 +41,17 @@ pub(crate) fn to_item(tags: &Tags) -> Items {
     Items::new().set_key(TAGS_KEY).set_value(json)
 }
 
-/// The tags that the metadata holds. None where there are none, or somebody else has written there.
-pub(crate) fn from_metadata(metadata: Option<&Metadata>) -> Option<Tags> {
-    serde_json::from_str(value(metadata?, TAGS_KEY)?).ok()
+/// There are no tags where they should be: something else has written there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LostTags;
+
+/// The tags that the metadata hold.
+///
+/// # Errors
+/// [`LostTags`].
+pub(crate) fn from_metadata(metadata: Option<&Metadata>) -> Result<Tags, LostTags> {
+    let json = metadata.and_then(|metadata| value(metadata, TAGS_KEY)).ok_or(LostTags)?;
+    serde_json::from_str(json).map_err(|_| LostTags)
 }
 
 /// The same metadata, guarded by the same fingerprint, with other tags.
@@ -76,9 +84,9 @@ mod tests {
         fn tags_come_back_as_they_were_written(first in any_tags(), second in any_tags()) {
             let other = Items::new().set_key("startup-script").set_value("#!/bin/sh\n");
             let metadata = Metadata::new().set_fingerprint("abc").set_items([other.clone(), to_item(&first)]);
-            prop_assert_eq!(from_metadata(Some(&sent(&metadata))), Some(first));
+            prop_assert_eq!(from_metadata(Some(&sent(&metadata))), Ok(first));
             let again = sent(&replaced(metadata, &second));
-            prop_assert_eq!(from_metadata(Some(&again)), Some(second));
+            prop_assert_eq!(from_metadata(Some(&again)), Ok(second));
             // What is not the driver's stays.
             prop_assert_eq!(again.items.len(), 2);
             prop_assert!(again.items.contains(&other));
@@ -110,8 +118,8 @@ mod tests {
     #[test]
     fn what_somebody_else_has_written_is_not_taken_for_tags() {
         let foreign = Metadata::new().set_items([Items::new().set_key(TAGS_KEY).set_value("no JSON")]);
-        assert_eq!(from_metadata(Some(&foreign)), None);
-        assert_eq!(from_metadata(Some(&Metadata::new())), None);
-        assert_eq!(from_metadata(None), None);
+        assert_eq!(from_metadata(Some(&foreign)), Err(LostTags));
+        assert_eq!(from_metadata(Some(&Metadata::new())), Err(LostTags));
+        assert_eq!(from_metadata(None), Err(LostTags));
     }
 }

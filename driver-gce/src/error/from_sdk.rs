@@ -2,9 +2,16 @@
 
 use super::GceError;
 use google_cloud_compute_v1::{errors::OperationError, model::Operation};
-use google_cloud_gax::error::{CredentialsError, Error as SdkError, rpc::StatusDetails};
+use google_cloud_gax::error::{CredentialsError, rpc::StatusDetails};
 use pool_api::one_line;
 use std::{error::Error, time::Duration};
+
+/// What the SDK says of a failed call.
+pub(crate) use google_cloud_gax::error::Error as SdkError;
+
+/// A quoted text in a message that is longer is no name: Compute Engine has quoted what was sent, and that may be the
+/// metadata, with the instance's secret.
+const LONGEST_QUOTED: usize = 300;
 
 /// An answer that is none of what Compute Engine documents.
 pub(crate) fn unreadable(call: &'static str, problem: &'static str) -> GceError {
@@ -13,14 +20,14 @@ pub(crate) fn unreadable(call: &'static str, problem: &'static str) -> GceError 
 
 /// How failures are read in one configuration.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Calls {
+pub(crate) struct Failures {
     /// Whether all configured zones are in one region.
     pub(crate) one_region: bool,
 }
 
-impl Calls {
+impl Failures {
     /// What the SDK says of a failed call.
-    pub(crate) fn failed(self, call: &'static str, error: SdkError) -> GceError {
+    pub(crate) fn of_call(self, call: &'static str, error: SdkError) -> GceError {
         if let Some(status) = error.status() {
             let reasons = status.details.iter().filter_map(|detail| match detail {
                 StatusDetails::ErrorInfo(info) => Some(info.reason.as_str()),
@@ -32,7 +39,7 @@ impl Calls {
                 call,
                 // The canonical code says less than a reason, and more than nothing.
                 code: reason.unwrap_or_else(|| status.code.to_string()),
-                message: one_line(&status.message),
+                message: shown(&status.message),
                 status: http_status,
                 retry_after: retry_after(&error),
                 one_region: self.one_region,
@@ -46,14 +53,17 @@ impl Calls {
         }
         if error.is_connect() {
             GceError::NotConnected { call, source: error.into() }
-        } else if error.is_timeout() || error.is_exhausted() {
-            GceError::TimedOut { call, source: error.into() }
         } else if error.is_serialization() || error.is_binding() {
             GceError::NotSent { call, source: error.into() }
         } else if error.is_deserialization() {
             GceError::BadAnswer { call, source: error.into() }
         } else if let Some(status) = error.http_status_code().filter(|status| *status >= 400) {
-            GceError::NoCode { call, status, retry_after: retry_after(&error), source: error.into() }
+            GceError::NoCode {
+                call,
+                status,
+                retry_after: retry_after(&error),
+                source: shown(&error.to_string()).into(),
+            }
         } else {
             GceError::ConnectionLost { call, source: error.into() }
         }
@@ -72,12 +82,26 @@ impl Calls {
         Some(GceError::Answered {
             call,
             code: first.code.unwrap_or_default(),
-            message: one_line(&message),
+            message: shown(&message),
             status,
             retry_after: None,
             one_region: self.one_region,
         })
     }
+}
+
+/// In one line of bounded length, and without what was sent.
+fn shown(message: &str) -> String {
+    let mut line = one_line(message);
+    for quote in ['\'', '"'] {
+        let parts: Vec<&str> = line.split(quote).collect();
+        let cut = |(at, part): (usize, &&str)| match at % 2 == 1 && part.len() > LONGEST_QUOTED {
+            true => "…".to_owned(),
+            false => (*part).to_owned(),
+        };
+        line = parts.iter().enumerate().map(cut).collect::<Vec<_>>().join(&quote.to_string());
+    }
+    line
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -95,7 +119,7 @@ mod tests {
     use super::*;
     use google_cloud_compute_v1::model::operation::{self, error::Errors};
 
-    const CALLS: Calls = Calls { one_region: true };
+    const FAILURES: Failures = Failures { one_region: true };
 
     fn failed_with(code: &str, message: &str) -> Operation {
         let error = Errors::new().set_code(code).set_message(message);
@@ -106,10 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_is_not_shown() {
+        let secret = "x".repeat(400);
+        for quote in ["'", "\""] {
+            let message = format!("Invalid value for field 'resource.metadata': {quote}{secret}{quote}. No.");
+            let expected = format!("Invalid value for field 'resource.metadata': {quote}…{quote}. No.");
+            assert_eq!(shown(&message), expected);
+        }
+        let name = "The resource 'projects/p/zones/z/machineTypes/m' was not found";
+        assert_eq!(shown(name), name);
+        assert_eq!(shown("it's one that isn't\n quoted"), "it's one that isn't quoted");
+    }
+
+    #[test]
     fn an_operation_fails_with_its_first_error() {
-        assert!(CALLS.of_operation("instances.insert", Operation::new()).is_none());
-        let error =
-            CALLS.of_operation("instances.insert", failed_with("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded."));
+        assert!(FAILURES.of_operation("instances.insert", Operation::new()).is_none());
+        let error = FAILURES
+            .of_operation("instances.insert", failed_with("QUOTA_EXCEEDED", "Quota 'CPUS' exceeded."));
         assert_eq!(
             error.map(|error| error.to_string()).as_deref(),
             Some("instances.insert: Quota 'CPUS' exceeded. (QUOTA_EXCEEDED)")
@@ -119,7 +156,7 @@ mod tests {
     #[test]
     fn an_operation_that_gives_no_reason_has_failed_too() {
         let silent = Operation::new().set_http_error_status_code(500).set_http_error_message("INTERNAL");
-        let error = CALLS.of_operation("instances.insert", silent).unwrap();
+        let error = FAILURES.of_operation("instances.insert", silent).unwrap();
         assert_eq!(error.to_string(), "instances.insert: INTERNAL ()");
         assert_eq!(pool_api::CloudError::effect(&error), pool_api::Effect::Unknown);
     }

@@ -59,12 +59,14 @@ pub enum GceError {
         /// Which zone.
         zone: String,
     },
-    /// There was no answer within `call_timeout`.
-    #[error("{call}: no answer in time")]
+    /// There was no answer within `call_timeout`, or no access token to make the call with.
+    #[error("{call}: no answer within {limit:?}")]
     TimedOut {
         /// The API's name of the call.
         call: &'static str,
-        /// Which time limit.
+        /// The time limit.
+        limit: Duration,
+        /// What says so.
         #[source]
         source: Source,
     },
@@ -186,10 +188,17 @@ impl GceError {
         self.class() == Class::NotFound
     }
 
-    /// True when this is the answer, of the call or its operation, that there is something of that name.
+    /// True when this is the answer, of the call or its operation, that there is an instance of that name.
     pub(crate) fn is_name_taken(&self) -> bool {
         let codes = ["alreadyExists", "ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS"];
-        matches!(self, Self::Answered { code, .. } if codes.contains(&code.as_str()))
+        match self {
+            // The same is said of a disk that an earlier instance has left behind.
+            Self::Answered { code, message, status, .. } => {
+                (codes.contains(&code.as_str()) || *status == 409 && message.contains("already exists"))
+                    && !message.contains("/disks/")
+            }
+            _ => false,
+        }
     }
 }
 
@@ -287,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_taken_is_an_instance_s() {
+        let taken = "The resource 'projects/p/zones/z/instances/pool-1' already exists";
+        assert!(answered("alreadyExists", taken, 409, true).is_name_taken());
+        assert!(answered("RESOURCE_ALREADY_EXISTS", taken, 0, true).is_name_taken());
+        assert!(answered("UNKNOWN", taken, 409, true).is_name_taken());
+        assert!(!answered("conflict", "Something else", 409, true).is_name_taken());
+        assert!(!answered("alreadyExists", &taken.replace("instances", "disks"), 409, true).is_name_taken());
+    }
+
+    #[test]
     fn only_a_rate_limit_says_when_to_come_again() {
         let wait = Some(RateLimit { retry_after: Some(Duration::from_secs(7)) });
         assert_eq!(answered("rateLimitExceeded", "", 403, true).rate_limit(), wait);
@@ -313,7 +332,7 @@ mod tests {
         let source = || -> Source { "x".into() };
         let call = "instances.insert";
         let open = [
-            GceError::TimedOut { call, source: source() },
+            GceError::TimedOut { call, limit: Duration::from_secs(1), source: source() },
             GceError::ConnectionLost { call, source: source() },
             GceError::BadAnswer { call, source: source() },
             GceError::OperationNotDone { call, operation: "o".into(), limit: Duration::from_secs(1) },

@@ -4,5 +4,5 @@ mod codes;
 mod from_sdk;
 mod gce_error;
 
-pub(crate) use from_sdk::{Calls, unreadable};
+pub(crate) use from_sdk::{Failures, SdkError, unreadable};
 pub use gce_error::GceError;

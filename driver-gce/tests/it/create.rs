@@ -32,6 +32,7 @@ async fn the_smallest_configuration_asks_for_a_private_machine_without_rights() 
         assert!(body.get(absent).is_none(), "{absent} in {body}");
     }
     assert_eq!(item(&body, "enable-oslogin"), Some("FALSE"));
+    assert_eq!(item(&body, "block-project-ssh-keys"), Some("TRUE"));
     assert_eq!(item(&body, "enable-guest-attributes"), None);
     assert!(item(&body, "ssh-keys").unwrap().starts_with("admin:ssh-ed25519 AAAA"));
     let disks = body["disks"].as_array().unwrap();

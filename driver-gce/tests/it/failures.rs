@@ -1,14 +1,21 @@
 //! Refusals of the stand-in itself, and what comes in place of an answer where the suite's faults do not reach.
 
 use super::cloud::{Cloud, error, instance_type, is_to, tags};
+use driver_gce::GceDriver;
 use gce_fake::{OutOfStock, OverQuota, Settings};
 use pool_api::{
-    CreateRequest, Effect, ErrorKind, FailureScope, InstanceType, Placement, PlacementReach, ProviderType,
-    Reach,
+    CreateRequest, Driver as _, DriverContext, Effect, ErrorKind, FailureScope, InstanceType, Placement,
+    PlacementReach, ProviderType, Reach,
 };
-use pool_conformance::{Action, Request, Rule};
-use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use pool_conformance::{Action, Answer, Proxy, Request, Rule};
+use serde_json::{Value, json};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
 const ONE_REGION: [&str; 2] = ["europe-west1-b", "europe-west1-c"];
 
@@ -127,7 +134,7 @@ async fn an_http_error_without_a_reason_is_judged_by_its_status() {
     ];
     for (status, kind, effect) in cases {
         let cloud = Cloud::new(json!({})).await;
-        let answer = pool_conformance::Answer::new(status, "text/html", "<html>").header("retry-after", "7");
+        let answer = Answer::new(status, "text/html", "<html>").header("retry-after", "7");
         cloud.proxy.add(Rule::new(|_| true, Action::Answer(answer)));
         let error = cloud.set.create(cloud.request()).await.err().unwrap();
         assert_eq!((error.kind(), error.effect()), (kind, effect), "{status}: {error}");
@@ -144,4 +151,85 @@ async fn without_a_server_nothing_was_sent() {
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Transient, Effect::NotDone), "{error}");
     let error = cloud.set.instances(&tags()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Transient);
+}
+
+/// Opens a set in a process of its own, for only such a one has an environment of its own, and lists twice. What it has
+/// printed.
+fn in_another_process(config: &Value, environment: &[(&str, &OsStr)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "failures::in_its_own_environment", "--ignored", "--nocapture"]);
+    command.env("GCE_TEST_CONFIG", config.to_string()).envs(environment.iter().copied());
+    String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+}
+
+#[tokio::test]
+#[ignore = "run by other tests, in a process of its own"]
+async fn in_its_own_environment() {
+    let config = serde_json::from_str(&std::env::var("GCE_TEST_CONFIG").unwrap()).unwrap();
+    let context = DriverContext { instance_set: super::cloud::set_id(), state_dir: "/nowhere".into() };
+    match GceDriver.open(config, context).await {
+        Err(error) => println!("{error}"),
+        Ok(set) => {
+            for _ in 0..2 {
+                let error = set.instances(&tags()).await.err().unwrap();
+                println!("{:?}: {error}", error.kind());
+            }
+        }
+    }
+}
+
+/// A configuration whose credentials come from the environment: what `gcloud auth application-default login` writes, with
+/// a token server of ours.
+fn with_token_server(dir: &Path, url: &str) -> (Value, PathBuf) {
+    let file = dir.join("user.json");
+    let user = json!({
+        "type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": url,
+    });
+    std::fs::write(&file, user.to_string()).unwrap();
+    // Nothing listens there.
+    let config = json!({
+        "project": "p1",
+        "zones": ["europe-west1-b"],
+        "admin_user": "admin",
+        "endpoint": "https://127.0.0.1:1",
+        "call_timeout": "2s",
+    });
+    (config, file)
+}
+
+#[test]
+fn a_call_ends_in_time_also_when_no_token_comes() {
+    // It accepts connections, and never says anything.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (config, file) = with_token_server(dir.path(), &format!("http://{}", silent.local_addr().unwrap()));
+    let said = in_another_process(&config, &[("GOOGLE_APPLICATION_CREDENTIALS", file.as_os_str())]);
+    assert_eq!(said.matches("Transient: instances.aggregatedList: no answer within 2s").count(), 2, "{said}");
+}
+
+#[test]
+fn a_token_that_was_refused_once_is_asked_for_again() {
+    let refused = Answer::new(400, "application/json", r#"{"error":"invalid_grant"}"#);
+    let token = r#"{"access_token":"t","expires_in":3600,"token_type":"Bearer","id_token":"i","scope":"s"}"#;
+    let token = Answer::new(200, "application/json", token);
+    let rules = vec![
+        Rule::new(|_| true, Action::Answer(refused)).times(Some(1)),
+        Rule::new(|_| true, Action::Answer(token)),
+    ];
+    let server = Proxy::start(None, rules).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (config, file) = with_token_server(dir.path(), &server.url());
+    let said = in_another_process(&config, &[("GOOGLE_APPLICATION_CREDENTIALS", file.as_os_str())]);
+    assert!(said.contains("Auth: instances.aggregatedList: no usable credentials"), "{said}");
+    assert!(said.contains("Transient: instances.aggregatedList: no connection to Compute Engine"), "{said}");
+}
+
+#[test]
+fn the_library_s_log_of_secrets_is_refused() {
+    let config = json!({
+        "project": "p1", "zones": ["europe-west1-b"], "admin_user": "admin",
+        "endpoint": "http://127.0.0.1:1", "credentials": "anonymous",
+    });
+    let said = in_another_process(&config, &[("GOOGLE_CLOUD_RUST_LOGGING", OsStr::new("true"))]);
+    assert!(said.contains("GOOGLE_CLOUD_RUST_LOGGING: with it"), "{said}");
 }

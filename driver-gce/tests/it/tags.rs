@@ -1,9 +1,10 @@
 //! Tags in the metadata.
 
-use super::cloud::{Cloud, error, is_to};
+use super::cloud::{Cloud, is_to};
 use pool_api::{Effect, ErrorKind, Tags};
-use pool_conformance::{Action, Rule};
+use pool_conformance::{Action, Request, Rule};
 use serde_json::json;
+use std::sync::{Arc, Mutex, mpsc};
 
 fn tag(name: &str, value: &str) -> Tags {
     [(name, value)].into_iter().collect()
@@ -13,35 +14,30 @@ fn tag(name: &str, value: &str) -> Tags {
 async fn what_another_has_written_meanwhile_is_not_lost() {
     let cloud = Cloud::new(json!({})).await;
     let instance = cloud.create().await;
-    // Another writes between the driver's read and its write.
     let others = cloud.again(json!({})).await;
     let other = others.list().await.remove(0);
-    let refused =
-        error(412, "conditionNotMet", "Supplied fingerprint does not match current metadata fingerprint.");
-    let is_write = |r: &pool_conformance::Request| is_to(r, "/setMetadata");
-    cloud.proxy.add(Rule::new(is_write, Action::Answer(refused)).times(Some(1)));
-    other.set_tags(&tag("theirs", "1")).await.unwrap();
-    let error = instance.set_tags(&tag("ours", "1")).await.unwrap_err();
+    // Our write is on its way, made of what we have read, until the other's has arrived.
+    let (theirs_is_there, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let hold = move |_: &mut Request| wait.lock().unwrap().recv().unwrap();
+    let is_write = |request: &Request| is_to(request, "/setMetadata");
+    cloud.proxy.add(Rule::new(is_write, Action::Change(Arc::new(hold))).times(Some(1)));
+    let wanted = tag("ours", "1");
+    let (ours, theirs) = tokio::join!(instance.set_tags(&wanted), async {
+        while cloud.sent("/setMetadata").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let saved = other.set_tags(&tag("theirs", "1")).await;
+        theirs_is_there.send(()).unwrap();
+        saved
+    });
+    theirs.unwrap();
+    let error = ours.unwrap_err();
     assert_eq!((error.kind(), error.effect()), (ErrorKind::Transient, Effect::NotDone), "{error}");
     // The pool asks again.
     instance.set_tags(&tag("ours", "1")).await.unwrap();
     let listed = cloud.list().await.remove(0);
     assert!(listed.tags().matches(&tag("ours", "1")) && listed.tags().matches(&tag("theirs", "1")));
-}
-
-#[tokio::test]
-async fn a_stale_fingerprint_is_refused_by_the_stand_in_too() {
-    let cloud = Cloud::new(json!({})).await;
-    let instance = cloud.create().await;
-    let stale = |request: &mut pool_conformance::Request| {
-        let mut body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-        body["fingerprint"] = json!("c3RhbGU=");
-        request.body = body.to_string().into();
-    };
-    let is_write = |r: &pool_conformance::Request| is_to(r, "/setMetadata");
-    cloud.proxy.add(Rule::new(is_write, Action::Change(std::sync::Arc::new(stale))).times(Some(1)));
-    let error = instance.set_tags(&tag("a", "1")).await.unwrap_err();
-    assert_eq!((error.kind(), error.effect()), (ErrorKind::Transient, Effect::NotDone), "{error}");
 }
 
 #[tokio::test]
@@ -67,6 +63,16 @@ async fn too_long_a_tag_is_refused_before_it_is_written() {
     let cloud = Cloud::new(json!({})).await;
     let instance = cloud.create().await;
     let error = instance.set_tags(&tag("a", &"x".repeat(257))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+    assert!(cloud.sent("/setMetadata").is_empty());
+}
+
+#[tokio::test]
+async fn tags_that_were_overwritten_are_not_written_in_part() {
+    let cloud = Cloud::new(json!({})).await;
+    let instance = cloud.create().await;
+    cloud.fake.change_instance(instance.id().as_str(), |shown| shown["metadata"]["items"] = json!([]));
+    let error = instance.set_tags(&tag("a", "1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     assert!(cloud.sent("/setMetadata").is_empty());
 }
