@@ -40,6 +40,12 @@ impl Cloud {
         call.group().map_or(Ok(()), |group| self.group(group).map(|_| ()))
     }
 
+    /// Lets links start with the address under which the caller knows the stand-in: it may be that of a
+    /// proxy, and a careful client follows no links to elsewhere.
+    pub(crate) fn set_url(&mut self, url: String) {
+        self.url = url;
+    }
+
     /// Answers a call that is admitted.
     pub(crate) fn answer(
         &mut self,

@@ -14,7 +14,7 @@ use std::{
 /// All of it.
 pub(crate) struct Cloud {
     pub(super) settings: Settings,
-    /// The address of the stand-in, with which links start.
+    /// The address under which the caller knows the stand-in, with which links start.
     pub(super) url: String,
     /// The names of the resource groups, in the case in which they were made, by those without.
     pub(super) groups: BTreeMap<String, String>,

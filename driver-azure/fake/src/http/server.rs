@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) exchanges: Exchanges,
     tokens: Tokens,
     settings: Settings,
+    url: String,
     runtime: Handle,
 }
 
@@ -41,10 +42,11 @@ impl Shared {
     pub(crate) fn new(settings: Settings, url: String, runtime: Handle) -> Arc<Self> {
         Arc::new(Shared {
             exchanges: Exchanges::new(settings.exchanges_kept),
-            cloud: Mutex::new(Cloud::new(settings.clone(), url)),
+            cloud: Mutex::new(Cloud::new(settings.clone(), url.clone())),
             happened: Condvar::new(),
             tokens: Tokens::default(),
             settings,
+            url,
             runtime,
         })
     }
@@ -61,6 +63,13 @@ impl Shared {
             self.runtime.spawn(happen(Arc::clone(self), delay, event));
         }
         done
+    }
+
+    /// The URL that a caller has used. A host without a port is none that leads here.
+    fn known_as(&self, host: Option<&str>) -> String {
+        let host =
+            host.filter(|host| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()));
+        host.map_or_else(|| self.url.clone(), |host| format!("http://{host}"))
     }
 
     /// Blocks until no operation is under way.
@@ -107,7 +116,10 @@ impl Shared {
             let body = parsed.map_err(|error| ApiError::content(&error.to_string()))?;
             let preconditions =
                 Preconditions { if_match: header("if-match"), if_none_match: header("if-none-match") };
-            self.cloud(|cloud| cloud.answer(&call, path, &query, &body, preconditions))
+            self.cloud(|cloud| {
+                cloud.set_url(self.known_as(header("host")));
+                cloud.answer(&call, path, &query, &body, preconditions)
+            })
         })();
         let answer = answered.unwrap_or_else(Answer::from);
         (request, answer)

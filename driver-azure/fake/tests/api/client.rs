@@ -85,7 +85,10 @@ impl Client {
     /// Sends a request: to a path, or to a link of this server.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
         let path = path.strip_prefix(&self.fake.url()).unwrap_or(path);
-        let mut request = Request::builder().method(method).uri(path).header("Host", "localhost");
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            request = request.header("Host", "localhost");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -115,6 +115,26 @@ fn views_are_in_lists_only_with_a_filter() {
 }
 
 #[test]
+fn links_lead_to_where_the_caller_has_come_from() {
+    let client = Client::of(Settings {
+        page_size: 1,
+        operation_time: Duration::from_secs(3600),
+        ..Settings::default()
+    });
+    fill(&client, 2);
+    let host = [("Host", "127.0.0.1:99")];
+    let page = client.call_with("GET", &machines(), &host, None).ok();
+    assert!(page["nextLink"].as_str().unwrap().starts_with("http://127.0.0.1:99/subscriptions/"));
+    let deleted = client.call_with("DELETE", &crate::client::machine("worker-0000"), &host, None);
+    assert!(
+        deleted.header("azure-asyncoperation").unwrap().starts_with("http://127.0.0.1:99/subscriptions/")
+    );
+    assert!(deleted.header("location").unwrap().starts_with("http://127.0.0.1:99/subscriptions/"));
+    let page = client.get(&machines()).ok();
+    assert!(page["nextLink"].as_str().unwrap().starts_with(&client.fake.url()));
+}
+
+#[test]
 fn lists_can_show_groups_in_capitals() {
     let client = Client::of(Settings { capital_groups_in_lists: true, ..Settings::default() });
     let made = client.made("a");
