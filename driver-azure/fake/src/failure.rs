@@ -133,7 +133,7 @@ pub enum Refusal {
     SubscriptionThrottled,
     /// 500 `InternalServerError`.
     InternalError,
-    /// 503 `ServerTimeout`, as the Resource Manager has it, with `Retry-After`.
+    /// 503 `ServiceUnavailable`, with `Retry-After`.
     Unavailable,
     /// 401 `ExpiredAuthenticationToken`.
     ExpiredToken,
