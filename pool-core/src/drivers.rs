@@ -5,6 +5,8 @@ use pool_api::Driver;
 /// The drivers that were compiled in, by the cargo features `loopback`, `ec2`, `azure`, `gce`.
 pub fn drivers() -> Vec<Box<dyn Driver>> {
     vec![
+        #[cfg(feature = "azure")]
+        Box::new(driver_azure::AzureDriver),
         #[cfg(feature = "ec2")]
         Box::new(driver_ec2::Ec2Driver),
         #[cfg(feature = "gce")]

@@ -21,7 +21,7 @@ pub(crate) const TREE_RULES: [TreeRule; 6] = [
         forbidden: &["driver-*", "executor-*", "russh*", "pool-runner", "aws-*", "azure_*", "google-cloud-*"],
     },
     TreeRule {
-        claim: "pool-core without the features ec2 and gce pulls in no crate of their SDKs",
+        claim: "pool-core without the features of the clouds pulls in no crate of their SDKs",
         arguments: &[
             "--package",
             "pool-core",
@@ -31,7 +31,7 @@ pub(crate) const TREE_RULES: [TreeRule; 6] = [
             "--edges",
             "normal,build",
         ],
-        forbidden: &["aws-*", "driver-ec2", "google-cloud-*", "driver-gce"],
+        forbidden: &["aws-*", "driver-ec2", "google-cloud-*", "driver-gce", "azure_*", "driver-azure"],
     },
     TreeRule {
         claim: "the default members pull in no cloud SDK and no OpenSSL",

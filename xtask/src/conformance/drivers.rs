@@ -11,7 +11,7 @@ pub(crate) struct Driver {
 }
 
 /// In the order in which they are tried and shown.
-pub(crate) const DRIVERS: [Driver; 3] = [
+pub(crate) const DRIVERS: [Driver; 4] = [
     Driver { name: "loopback", package: "driver-loopback", needs: "Linux 5.3 or later" },
     Driver {
         name: "ec2",
@@ -21,6 +21,11 @@ pub(crate) const DRIVERS: [Driver; 3] = [
     Driver {
         name: "gce",
         package: "driver-gce",
+        needs: "Python 3.10 or later with venv; PyPI for the first run",
+    },
+    Driver {
+        name: "azure",
+        package: "driver-azure",
         needs: "Python 3.10 or later with venv; PyPI for the first run",
     },
 ];
@@ -49,7 +54,7 @@ mod tests {
 
     #[test]
     fn all_are_chosen_unless_some_are_named() {
-        assert_eq!(names(&[]), Ok(vec!["loopback", "ec2", "gce"]));
+        assert_eq!(names(&[]), Ok(vec!["loopback", "ec2", "gce", "azure"]));
         assert_eq!(names(&["ec2"]), Ok(vec!["ec2"]));
         assert_eq!(names(&["gce", "loopback"]), Ok(vec!["loopback", "gce"]));
         assert_eq!(names(&["ec2", "ecs"]), Err("ecs".to_owned()));
