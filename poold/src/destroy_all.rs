@@ -1,13 +1,21 @@
 //! `poold destroy-all`: empties the instance set.
 
-use crate::{config, drivers::driver, program_config::InputError, say::say, state_dir};
+use crate::{
+    config,
+    drivers::driver,
+    program_config::InputError,
+    queue::{Queue as _, QueueError, SqliteQueue},
+    say::say,
+    serve::{cloud_of, queue_path},
+    state_dir,
+};
 use pool_core::{
     BoxCloudError, DriverContext, Instance, InstanceId, InstanceSet, InstanceSetId, InstanceSetLock, Tags,
 };
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -37,6 +45,13 @@ pub(crate) struct DestroyOptions {
 pub(crate) enum DestroyError {
     #[error(transparent)]
     Input(#[from] InputError),
+    #[error(
+        "the state directory is of {bound}, and the configuration of {cloud}: nothing was destroyed. Name the configuration \
+         that it was served with (--config FILE), or another state directory"
+    )]
+    OtherCloud { bound: String, cloud: String },
+    #[error("the queue, which says whose instances these are, cannot be read")]
+    Queue(#[from] QueueError),
     #[error("there is no terminal to ask on: say --yes to destroy without a question")]
     CannotAsk,
     #[error("nothing was destroyed")]
@@ -60,6 +75,7 @@ pub(crate) async fn run(options: &DestroyOptions) -> Result<usize, DestroyError>
     let set = config.pool.instance_set.clone();
     // A running `poold serve` would only make new ones.
     let _lock = InstanceSetLock::acquire(&state_dir, &set).map_err(InputError::from)?;
+    check_cloud(&state_dir, cloud_of(&config))?;
     let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
     let cloud =
         chosen.open(config.driver.options.clone(), context).await.map_err(InputError::DriverOptions)?;
@@ -70,6 +86,18 @@ pub(crate) async fn run(options: &DestroyOptions) -> Result<usize, DestroyError>
     let result = emptying.ask_and_destroy(&set, options.yes).await;
     cloud.stop().await;
     result
+}
+
+/// Who forgets to name the configuration must not be told that there was no instance.
+fn check_cloud(state_dir: &Path, cloud: String) -> Result<(), DestroyError> {
+    let path = queue_path(state_dir);
+    if !path.exists() {
+        return Ok(());
+    }
+    match SqliteQueue::open(&path)?.cloud()? {
+        Some(bound) if bound != cloud => Err(DestroyError::OtherCloud { bound, cloud }),
+        _ => Ok(()),
+    }
 }
 
 /// An instance set that is being emptied.

@@ -82,7 +82,9 @@ impl DestroyArguments {
             Ok(destroyed) if json => print(&serde_json::json!({ "destroyed": destroyed })),
             Ok(0) => print(&"there was no instance"),
             Ok(destroyed) => print(&format!("{destroyed} instances are destroyed")),
-            Err(error @ (DestroyError::Input(_) | DestroyError::CannotAsk)) => fail(BAD_INPUT, &error),
+            Err(
+                error @ (DestroyError::Input(_) | DestroyError::OtherCloud { .. } | DestroyError::CannotAsk),
+            ) => fail(BAD_INPUT, &error),
             Err(error) => fail(FAILED, &error),
         }
     }

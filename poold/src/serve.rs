@@ -167,11 +167,21 @@ fn finish(dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>)
     }
 }
 
+/// Where the queue of a state directory is.
+pub(crate) fn queue_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("queue.sqlite")
+}
+
+/// To what a queue is bound: driver and instance set.
+pub(crate) fn cloud_of(config: &ServeConfig) -> String {
+    format!("{}/{}", config.driver.name, config.pool.instance_set)
+}
+
 /// The queue of a state directory, bound to the instance set.
 fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, ServeError> {
-    let path = state_dir.join("queue.sqlite");
+    let path = queue_path(state_dir);
     let mut queue = SqliteQueue::open(&path)?;
-    let cloud = format!("{}/{}", config.driver.name, config.pool.instance_set);
+    let cloud = cloud_of(config);
     match queue.cloud()? {
         Some(bound) if bound == cloud => {}
         Some(bound) => {

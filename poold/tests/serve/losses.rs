@@ -296,6 +296,10 @@ fn destroy_all_refuses_while_it_is_served_asks_and_empties_and_the_jobs_run_agai
 
     let said = place.fails(2, &destroy);
     assert!(said.contains("--yes"), "nobody can be asked: {said}");
+    let other = place.path().join("other.toml");
+    fs::write(&other, brisk().replace("instance_set = \"test\"", "instance_set = \"another-set\"")).unwrap();
+    let said = place.fails(2, &["destroy-all", "--config", other.to_str().unwrap(), "--yes"]);
+    assert!(said.contains("loopback/another-set") && said.contains("--config FILE"), "{said}");
     let line = format!("{} {}", env!("CARGO_BIN_EXE_poold"), destroy.join(" "));
     let mut script = std::process::Command::new("script");
     script.args(["-qec", &line, "/dev/null"]).env("POOLD_STATE_DIR", place.state());
