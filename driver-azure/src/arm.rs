@@ -13,7 +13,7 @@ use crate::{
     AzureConfig, AzureError,
     error::{failed, unreadable},
     operation::Accepted,
-    wire::Wire,
+    wire::{Wire, or_default},
 };
 use azure_core::{
     Continuable, HttpClient as _, Method, Pageable, Request, Response, RetryOptions, TransportOptions, Url,
@@ -26,8 +26,11 @@ use azure_mgmt_compute::{
 use futures_util::StreamExt as _;
 use pool_api::DriverConfigError;
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{fmt, future::Future, sync::Arc, time::Duration};
-use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
+use std::{collections::HashMap, fmt, future::Future, sync::Arc, time::Duration};
+use tracing::{Dispatch, instrument::WithSubscriber as _};
+
+/// Of the calls about machines, as the SDK's own.
+const COMPUTE_VERSION: &str = "2024-07-01";
 
 /// Of the calls about interfaces.
 const NETWORK_VERSION: &str = "2024-05-01";
@@ -56,10 +59,46 @@ impl fmt::Debug for Arm {
 /// A page of a list.
 #[derive(Deserialize)]
 struct Page<T> {
-    #[serde(default = "Vec::new")]
     value: Vec<T>,
     #[serde(rename = "nextLink")]
     next_link: Option<String>,
+}
+
+/// A machine in the list of states, as far as the driver looks at it:
+/// <https://learn.microsoft.com/rest/api/compute/virtual-machines/list-all>, `statusOnly`.
+#[derive(Deserialize)]
+struct State {
+    id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    properties: StateProperties,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct StateProperties {
+    #[serde(deserialize_with = "or_default")]
+    instance_view: InstanceView,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct InstanceView {
+    #[serde(deserialize_with = "or_default")]
+    statuses: Vec<Status>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    #[serde(deserialize_with = "or_default")]
+    code: String,
+}
+
+impl InstanceView {
+    fn power(&self) -> Option<String> {
+        let mut codes = self.statuses.iter().filter_map(|status| status.code.strip_prefix("PowerState/"));
+        codes.next().map(str::to_owned)
+    }
 }
 
 /// A network interface, as far as the driver looks at it:
@@ -67,7 +106,7 @@ struct Page<T> {
 #[derive(Deserialize, Debug)]
 pub(crate) struct Interface {
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) properties: InterfaceProperties,
 }
 
@@ -76,6 +115,7 @@ pub(crate) struct Interface {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct InterfaceProperties {
     pub(crate) virtual_machine: Option<Reference>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) ip_configurations: Vec<IpConfiguration>,
 }
 
@@ -83,6 +123,7 @@ pub(crate) struct InterfaceProperties {
 #[derive(Deserialize, Debug, Default)]
 #[serde(default)]
 pub(crate) struct IpConfiguration {
+    #[serde(deserialize_with = "or_default")]
     pub(crate) properties: IpProperties,
 }
 
@@ -113,10 +154,13 @@ impl Arm {
         let endpoint = url("endpoint", endpoint)?;
         let authority = url("authority", config.authority.as_deref().unwrap_or(config.cloud.authority()))?;
         let metadata = url("credentials", crate::credentials::METADATA_SERVER)?;
-        let wire = Wire::new(config.call_timeout, vec![endpoint.clone(), authority, metadata]);
-        let wire = wire
-            .map_err(|error| DriverConfigError::new("endpoint", "there is no TLS for it").because(error))?;
-        let credential = crate::credentials::credential(config, Arc::clone(&wire) as _)?;
+        // Secrets go to the one server, tokens to the other, and neither where an answer of the other leads.
+        let wire_to = |servers| {
+            let wire = Wire::new(config.call_timeout, servers);
+            wire.map_err(|error| DriverConfigError::new("endpoint", "there is no TLS for it").because(error))
+        };
+        let wire = wire_to(vec![endpoint.clone()])?;
+        let credential = crate::credentials::credential(config, wire_to(vec![authority, metadata])? as _)?;
         let scope = config.cloud.scope();
         let client = Client::builder(Arc::clone(&credential))
             .endpoint(endpoint.clone())
@@ -140,7 +184,7 @@ impl Arm {
         })
     }
 
-    /// Makes or changes a machine.
+    /// Makes a machine, if there is none of that name.
     ///
     /// # Errors
     /// [`AzureError`].
@@ -151,8 +195,8 @@ impl Arm {
     ) -> Result<Accepted, AzureError> {
         const CALL: &str = "create the virtual machine";
         let machines = self.client.virtual_machines_client();
-        let call = machines.create_or_update(&self.group, name, machine, &self.subscription).send();
-        let answer = self.quietly(CALL, call).await?;
+        let call = machines.create_or_update(&self.group, name, machine, &self.subscription);
+        let answer = self.quietly(CALL, call.if_none_match("*").send()).await?;
         Accepted::of(CALL, name, answer.into_raw_response()).await
     }
 
@@ -208,14 +252,41 @@ impl Arm {
         self.all(CALL, call.into_stream(), |page| page.value).await
     }
 
-    /// All machines of the subscription with their power states, and little else.
+    /// The power states of the resource group's machines (`running`, `deallocated`), by their ids in lower case. Azure has
+    /// them for a whole subscription alone; what is not needed of that is not kept.
     ///
     /// # Errors
     /// [`AzureError`]: all or nothing.
-    pub(crate) async fn power_states(&self) -> Result<Vec<VirtualMachine>, AzureError> {
+    pub(crate) async fn power_states(&self) -> Result<HashMap<String, Option<String>>, AzureError> {
         const CALL: &str = "list the states of the virtual machines";
-        let call = self.client.virtual_machines_client().list_all(&self.subscription).status_only("true");
-        self.all(CALL, call.into_stream(), |page| page.value).await
+        let of_group = format!("/subscriptions/{}/resourcegroups/{}/", self.subscription, self.group);
+        let of_group = of_group.to_ascii_lowercase();
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!(
+            "/subscriptions/{}/providers/Microsoft.Compute/virtualMachines",
+            self.subscription
+        ));
+        url.set_query(Some(&format!("api-version={COMPUTE_VERSION}&statusOnly=true")));
+        let states = self.pages(CALL, url, |state: State| {
+            let id = state.id.to_ascii_lowercase();
+            id.starts_with(&of_group).then(|| (id, state.properties.instance_view.power()))
+        });
+        Ok(states.await?.into_iter().collect())
+    }
+
+    /// The power state of one machine; none when it has none.
+    ///
+    /// # Errors
+    /// [`AzureError`].
+    pub(crate) async fn power_state(&self, name: &str) -> Result<Option<String>, AzureError> {
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{name}/instanceView",
+            self.subscription, self.group
+        ));
+        url.set_query(Some(&format!("api-version={COMPUTE_VERSION}")));
+        let view: InstanceView = self.read("read the state of the virtual machine", url).await?.0;
+        Ok(view.power())
     }
 
     /// All disks of the resource group.
@@ -244,20 +315,28 @@ impl Arm {
     /// # Errors
     /// [`AzureError`]: all or nothing.
     pub(crate) async fn interfaces(&self) -> Result<Vec<Interface>, AzureError> {
-        const CALL: &str = "list the network interfaces";
+        self.pages("list the network interfaces", self.interface_url(""), Some).await
+    }
+
+    /// What is wanted of all pages of a list that is not read by the SDK.
+    async fn pages<T: DeserializeOwned, K>(
+        &self,
+        call: &'static str,
+        mut url: Url,
+        wanted: impl Fn(T) -> Option<K>,
+    ) -> Result<Vec<K>, AzureError> {
         let mut all = Vec::new();
-        let mut url = self.interface_url("");
         for _ in 0..MOST_PAGES {
-            let page: Page<Interface> = self.read(CALL, url).await?.0;
-            all.extend(page.value);
-            match page.next_link.filter(|link| !link.is_empty()) {
-                None => return Ok(all),
-                Some(link) => {
-                    url = link.parse().map_err(|_| unreadable(CALL, "the next page has no URL"))?;
-                }
+            let page: Page<T> = self.read(call, url.clone()).await?.0;
+            all.extend(page.value.into_iter().filter_map(&wanted));
+            let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(all) };
+            let next = link.parse().map_err(|_| unreadable(call, "the next page has no URL"))?;
+            if next == url {
+                return Err(unreadable(call, "a page leads to itself"));
             }
+            url = next;
         }
-        Err(unreadable(CALL, "the pages do not end"))
+        Err(unreadable(call, "the pages do not end"))
     }
 
     /// Asks for an interface's end.
@@ -344,7 +423,7 @@ impl Arm {
         call: &'static str,
         work: impl Future<Output = azure_core::Result<T>>,
     ) -> Result<T, AzureError> {
-        let work = work.with_subscriber(NoSubscriber::default());
+        let work = work.with_subscriber(Dispatch::none());
         match tokio::time::timeout(self.limit, work).await {
             Ok(answer) => {
                 let answer = answer.map_err(|error| failed(call, error));

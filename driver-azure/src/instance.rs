@@ -34,7 +34,9 @@ impl AzureInstance {
     /// [`AzureError::BadAnswer`] when it has no name or size.
     pub(crate) fn new(shared: Arc<Shared>, call: &'static str, listed: Listed) -> Result<Self, AzureError> {
         let Listed { machine, tags, address, power } = listed;
-        let id = machine.resource.name.as_deref().and_then(|name| InstanceId::new(name).ok());
+        // Names are the same whatever their case, and ours are in lower case.
+        let id =
+            machine.resource.name.as_deref().and_then(|name| InstanceId::new(name.to_ascii_lowercase()).ok());
         let properties = machine.properties.unwrap_or_default();
         let size = properties.hardware_profile.and_then(|hardware| hardware.vm_size);
         let size = size.and_then(|size| serde_json::to_value(size).ok());

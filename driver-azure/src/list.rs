@@ -27,13 +27,12 @@ pub(crate) async fn list(shared: &Shared, wanted: &Tags) -> Result<Vec<Listed>, 
     let arm = &shared.arm;
     let (machines, states, interfaces) =
         tokio::try_join!(arm.machines(), arm.power_states(), arm.interfaces())?;
-    let power: HashMap<String, String> =
-        states.iter().filter_map(|machine| Some((id_of(machine)?, power_state(machine)?))).collect();
     let addresses: HashMap<String, String> = interfaces.iter().filter_map(address_of).collect();
     let mut found = Vec::new();
     for machine in machines {
         let all = tags_of(&machine);
-        if all.get(SET_TAG).map(String::as_str) != Some(shared.set.as_str()) {
+        let set = all.iter().find(|(name, _)| name.eq_ignore_ascii_case(SET_TAG));
+        if set.is_none_or(|(_, set)| set.as_str() != shared.set.as_str()) {
             continue;
         }
         let tags = pool_tags(&all);
@@ -41,7 +40,14 @@ pub(crate) async fn list(shared: &Shared, wanted: &Tags) -> Result<Vec<Listed>, 
             continue;
         }
         let id = id_of(&machine).unwrap_or_default();
-        let (address, power) = (addresses.get(&id).cloned(), power.get(&id).cloned());
+        let address = addresses.get(&id).cloned();
+        let power = match states.get(&id) {
+            Some(power) => power.clone(),
+            // It is not in the list of states: that may lag, or leave out what its reader may not read. A change that has
+            // failed does not end a machine, so it is asked for itself.
+            None if has_failed(&machine) => state_of(shared, &machine).await?,
+            None => None,
+        };
         found.push(Listed { machine, tags, address, power });
     }
     // A machine that changes while the pages are read may be on two of them.
@@ -60,7 +66,7 @@ pub(crate) fn tags_of(machine: &VirtualMachine) -> HashMap<String, String> {
 
 /// The tags that are not the driver's own.
 pub(crate) fn pool_tags(all: &HashMap<String, String>) -> Tags {
-    let others = all.iter().filter(|(name, _)| name.as_str() != SET_TAG);
+    let others = all.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(SET_TAG));
     tags::decode(others.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
@@ -70,10 +76,16 @@ fn id_of(machine: &VirtualMachine) -> Option<String> {
     machine.resource.id.as_ref().map(|id| id.to_ascii_lowercase())
 }
 
-fn power_state(machine: &VirtualMachine) -> Option<String> {
-    let view = machine.properties.as_ref()?.instance_view.as_ref()?;
-    let codes = view.statuses.iter().filter_map(|status| status.code.as_deref());
-    codes.filter_map(|code| code.strip_prefix("PowerState/")).map(str::to_owned).next()
+fn has_failed(machine: &VirtualMachine) -> bool {
+    let state = machine.properties.as_ref().and_then(|properties| properties.provisioning_state.as_deref());
+    state.is_some_and(|state| state.eq_ignore_ascii_case("failed") || state.eq_ignore_ascii_case("canceled"))
+}
+
+async fn state_of(shared: &Shared, machine: &VirtualMachine) -> Result<Option<String>, AzureError> {
+    match shared.arm.power_state(machine.resource.name.as_deref().unwrap_or_default()).await {
+        Err(error) if error.is_not_found() => Ok(None),
+        state => state,
+    }
 }
 
 /// A machine's id and the private address of its interface.

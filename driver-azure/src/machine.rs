@@ -78,8 +78,9 @@ fn size(name: &str) -> VmSize {
 fn spot_price(config: &AzureConfig, request: &CreateRequest) -> f64 {
     match config.spot_price_limit {
         SpotPriceLimit::OnDemand => -1.0,
+        // Of five decimal places.
         #[expect(clippy::cast_precision_loss, reason = "prices have few digits")]
-        SpotPriceLimit::Price => request.instance_type.price.as_micros() as f64 / 1e6,
+        SpotPriceLimit::Price => (request.instance_type.price.as_micros() / 10) as f64 / 1e5,
     }
 }
 

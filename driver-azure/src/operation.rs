@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Until an operation is looked at again, where Azure does not say when.
 const PAUSE: Duration = Duration::from_secs(5);
+/// However short Azure says.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// However long Azure says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -99,7 +101,16 @@ impl Accepted {
                     }
                 }
                 Place::Location(url) => {
-                    let (status, headers) = arm.look(CALL, url).await?;
+                    let (status, headers) = match arm.look(CALL, url).await {
+                        Ok(shown) => shown,
+                        Err(AzureError::Answered { code, message, status, .. }) if is_end(status) => {
+                            let call = self.call;
+                            let end =
+                                AzureError::Answered { call, code, message, status: 0, retry_after: None };
+                            return Ok(Err(end));
+                        }
+                        Err(error) => return Err(error),
+                    };
                     self.pause = pause(&headers);
                     if status != azure_core::StatusCode::Accepted {
                         return Ok(Ok(()));
@@ -117,6 +128,12 @@ impl Accepted {
     }
 }
 
+/// Whether an error of the form with the HTTP status is how the operation has ended, and not why it cannot be looked at:
+/// that is so with 404 too, of an operation that was forgotten.
+fn is_end(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 403 | 404 | 408 | 429)
+}
+
 fn pause(headers: &Headers) -> Duration {
-    seconds(headers, "retry-after").unwrap_or(PAUSE).min(LONGEST_PAUSE)
+    seconds(headers, "retry-after").unwrap_or(PAUSE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }

@@ -76,8 +76,12 @@ impl AzureInstanceSet {
         let Shared { arm, config, names, .. } = &*self.shared;
         let name = names.machine(&request.token);
         let body = machine(&self.shared, &name, request)?;
-        let accepted = arm.put_machine(&name, body).await?;
-        accepted.done(arm, config.operation_timeout).await?;
+        match arm.put_machine(&name, body).await {
+            Ok(accepted) => accepted.done(arm, config.operation_timeout).await?,
+            // The name is made from the token: it is the machine that was asked for before.
+            Err(AzureError::Answered { status: 412, .. }) => {}
+            Err(error) => return Err(error),
+        }
         // Its address is known by its interface, which the pool's next list shows.
         let made = arm.machine(&name).await.and_then(|machine| {
             let tags = pool_tags(&tags_of(&machine));

@@ -9,10 +9,14 @@ use azure_core::{
     error::{Error as SdkError, ErrorKind},
     headers::{HeaderName, Headers},
 };
+use futures_util::StreamExt as _;
 use pool_api::one_line;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
+
+/// Bytes of an answer: more than any page of a list has.
+const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Why there was no good answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,9 @@ pub(crate) enum WireError {
 #[derive(Debug)]
 pub(crate) struct Wire {
     http: Arc<dyn HttpClient>,
+    /// For plain http, which goes to this machine or its metadata server alone, and must not pass a proxy:
+    /// <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#proxies>.
+    direct: Arc<dyn HttpClient>,
     limit: Duration,
     /// Where requests may go.
     servers: Vec<Url>,
@@ -52,18 +59,28 @@ impl Wire {
     /// # Errors
     /// When there is no TLS to be had.
     pub(crate) fn new(limit: Duration, servers: Vec<Url>) -> Result<Arc<Self>, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            // A redirect would take a secret with it to a server that nobody has configured.
-            .redirect(reqwest::redirect::Policy::none())
-            // As azure_core's own client has it: https://github.com/hyperium/hyper/issues/2312
-            .pool_max_idle_per_host(0)
-            .build()?;
-        Ok(Arc::new(Self { http: Arc::new(http), limit, servers }))
+        let builder = || {
+            reqwest::Client::builder()
+                // A redirect would take a secret with it to a server that nobody has configured.
+                .redirect(reqwest::redirect::Policy::none())
+                // As azure_core's own client has it: https://github.com/hyperium/hyper/issues/2312
+                .pool_max_idle_per_host(0)
+        };
+        let (http, direct) = (builder().build()?, builder().no_proxy().build()?);
+        Ok(Arc::new(Self { http: Arc::new(http), direct: Arc::new(direct), limit, servers }))
     }
 
     async fn whole(&self, request: &Request) -> Result<(StatusCode, Headers, Vec<u8>), SdkError> {
-        let (status, headers, body) = self.http.execute_request(request).await?.deconstruct();
-        Ok((status, headers, body.collect().await?.to_vec()))
+        let http = if request.url().scheme() == "http" { &self.direct } else { &self.http };
+        let (status, headers, mut stream) = http.execute_request(request).await?.deconstruct();
+        let mut body = Vec::new();
+        while let Some(part) = stream.next().await {
+            body.extend_from_slice(&part?);
+            if body.len() > LARGEST_ANSWER {
+                return Err(wrapped(WireError::Lost("the answer is too long".to_owned())));
+            }
+        }
+        Ok((status, headers, body))
     }
 }
 
@@ -76,7 +93,7 @@ impl HttpClient for Wire {
         }
         let request = without_nulls(request);
         let answer = match tokio::time::timeout(self.limit, self.whole(&request)).await {
-            Ok(answer) => answer.map_err(|error| wrapped(broken(&error)))?,
+            Ok(answer) => answer.map_err(broken)?,
             Err(_) => return Err(wrapped(WireError::TimedOut(self.limit))),
         };
         let (status, headers, body) = answer;
@@ -123,17 +140,27 @@ struct Refusal {
 
 #[derive(Deserialize)]
 struct Told {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     code: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     message: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     details: Vec<Told>,
+}
+
+/// What Azure has written as null is as if it were not there.
+pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn refusal(status: u16, headers: &Headers, body: &[u8]) -> WireError {
     let retry_after = seconds(headers, "retry-after");
-    match serde_json::from_slice::<Refusal>(body) {
+    let bare = |_| serde_json::from_slice::<Told>(body).map(|error| Refusal { error });
+    match serde_json::from_slice::<Refusal>(body).or_else(bare) {
         Ok(Refusal { error }) if !error.code.is_empty() => {
             let (code, message) = told(&error);
             WireError::Answered { code, message, status, retry_after }
@@ -165,24 +192,16 @@ pub(crate) fn seconds(headers: &Headers, name: &'static str) -> Option<Duration>
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-fn broken(error: &SdkError) -> WireError {
-    let chain = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
-    let kinds: Vec<io::ErrorKind> =
-        chain.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind).collect();
-    let never = [
-        io::ErrorKind::ConnectionRefused,
-        io::ErrorKind::HostUnreachable,
-        io::ErrorKind::NetworkUnreachable,
-        io::ErrorKind::AddrNotAvailable,
-    ];
-    let innermost =
-        std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source()).last();
-    let text = one_line(&innermost.map(ToString::to_string).unwrap_or_default());
-    if kinds.iter().any(|kind| never.contains(kind)) || text.contains("dns error") {
-        WireError::NotConnected(text)
-    } else {
-        WireError::Lost(text)
+fn broken(error: SdkError) -> SdkError {
+    if error.downcast_ref::<WireError>().is_some() {
+        return error;
     }
+    let chain = || std::iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
+    let text = one_line(&chain().last().map(ToString::to_string).unwrap_or_default());
+    let mut of_http = chain().filter_map(|error| error.downcast_ref::<reqwest::Error>());
+    // Also when its name is not known, or TLS does not come about.
+    let never = of_http.any(reqwest::Error::is_connect);
+    wrapped(if never { WireError::NotConnected(text) } else { WireError::Lost(text) })
 }
 
 #[cfg(test)]
@@ -206,6 +225,9 @@ mod tests {
         let two =
             format!(r#"{{"error":{{"code":"DeploymentFailed","message":"x","details":[{inner},{inner}]}}}}"#);
         assert_eq!(answered(&two), "x (DeploymentFailed, HTTP status 409)");
+        let bare = r#"{"code":"SkuNotAvailable","message":null,"details":null,"target":null}"#;
+        assert_eq!(answered(bare), " (SkuNotAvailable, HTTP status 409)");
+        assert_eq!(answered(&format!(r#"{{"error":{bare}}}"#)), " (SkuNotAvailable, HTTP status 409)");
         assert_eq!(answered("<html>\n</html>"), "HTTP status 409: <html> </html>");
     }
 
