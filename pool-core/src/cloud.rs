@@ -25,6 +25,17 @@ pub(crate) struct Cloud {
     instances: Mutex<BTreeMap<InstanceId, Arc<dyn Instance>>>,
 }
 
+/// Why a sweep has not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error(transparent)]
+    Refused(#[from] BoxCloudError),
+    #[error("the driver panicked: please report this to those who make it")]
+    Panic,
+    #[error("no end within {0:?}")]
+    TimedOut(Duration),
+}
+
 impl Cloud {
     pub(crate) fn new(
         driver: Arc<dyn InstanceSet>,
@@ -83,6 +94,16 @@ impl Cloud {
     /// Forgets the descriptions of instances that are no workers.
     pub(crate) fn retain(&self, ids: &BTreeSet<InstanceId>) {
         self.known().retain(|id, _| ids.contains(id));
+    }
+
+    /// Removes what failed creates have left behind, within the time limit of a call.
+    pub(crate) async fn sweep(&self) -> Result<usize, SweepError> {
+        let sweep = AssertUnwindSafe(self.driver.sweep()).catch_unwind();
+        match tokio::time::timeout(self.time_limit, sweep).await {
+            Ok(Ok(result)) => Ok(result?),
+            Ok(Err(_)) => Err(SweepError::Panic),
+            Err(_) => Err(SweepError::TimedOut(self.time_limit)),
+        }
     }
 
     pub(crate) async fn stop(&self) {

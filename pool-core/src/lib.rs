@@ -101,6 +101,7 @@ mod secret;
 mod session;
 mod shell;
 mod subscription;
+mod sweep;
 mod verify;
 mod wall_clock;
 

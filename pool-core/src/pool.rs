@@ -11,6 +11,7 @@ use crate::{
     secret::Chance,
     shell::{Shell, ShellParts},
     subscription::Subscription,
+    sweep::sweep_now_and_then,
     wall_clock::WallClock,
 };
 use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
@@ -42,7 +43,7 @@ pub struct Pool {
 /// What goes on for as long as somebody has the pool.
 struct Running {
     shell: Arc<Shell>,
-    tasks: Mutex<Option<[JoinHandle<()>; 2]>>,
+    tasks: Mutex<Option<[JoinHandle<()>; 3]>>,
 }
 
 impl Drop for Running {
@@ -180,10 +181,11 @@ impl PoolBuilder {
             ShellParts { config, cloud, epoch, metrics, runner, connector, state, wall_clock, chance };
         let (shell, effects) = Shell::new(parts);
         let metrics = tokio::spawn(update_metrics(shell.clone(), interval));
+        let sweeps = tokio::spawn(sweep_now_and_then(shell.clone()));
         let main = tokio::spawn(shell.clone().run(effects));
         // Lets out the first list.
         shell.step(PoolState::handle_timeout);
-        let running = Running { shell: shell.clone(), tasks: Mutex::new(Some([main, metrics])) };
+        let running = Running { shell: shell.clone(), tasks: Mutex::new(Some([main, metrics, sweeps])) };
         Ok(Pool { shell, running: Arc::new(running) })
     }
 }
@@ -526,8 +528,8 @@ impl Pool {
     pub async fn stop(&self) {
         self.shell.stop();
         let mut tasks = self.running.tasks.lock().await;
-        let Some([main, metrics]) = tasks.as_mut() else { return };
-        let results = [main.await, metrics.await];
+        let Some([main, metrics, sweeps]) = tasks.as_mut() else { return };
+        let results = [main.await, metrics.await, sweeps.await];
         *tasks = None;
         for error in results.into_iter().filter_map(Result::err) {
             if error.is_panic() {

@@ -7,6 +7,7 @@ use crate::support::{
 };
 use pool_core::{CallKind, Effect, Notice, Tags};
 use prometheus::Registry;
+use std::time::Duration;
 
 fn operations(registry: &Registry, operation: &str, error: &str) -> u64 {
     let families = registry.gather();
@@ -40,6 +41,18 @@ async fn p50_every_create_carries_the_default_tags_and_every_list_asks_for_them(
     let filter: Tags = [("my:InstanceSetID", "test")].into_iter().collect();
     assert!(scripted.cloud.filters().iter().all(|asked| *asked == filter));
     pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p50_leftovers_are_swept_now_and_then_until_the_pool_is_stopped() {
+    let scripted = Scripted::new(good());
+    let pool = scripted.pool(config());
+    let mut sweeps = scripted.cloud.sweeps.subscribe();
+    // One that fails does not end them.
+    sweeps.wait_for(|count| *count == 3).await.unwrap();
+    pool.stop().await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(*sweeps.borrow(), 3);
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub(crate) struct ScriptedCloud {
     /// Saves of tags wait for a permit.
     pub(crate) saves: Semaphore,
     pub(crate) stops: watch::Sender<usize>,
+    /// Every second one fails.
+    pub(crate) sweeps: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -67,6 +69,7 @@ impl ScriptedCloud {
             lists: Semaphore::new(Semaphore::MAX_PERMITS),
             saves: Semaphore::new(Semaphore::MAX_PERMITS),
             stops: watch::Sender::new(0),
+            sweeps: watch::Sender::new(0),
         })
     }
 
@@ -155,6 +158,11 @@ impl InstanceSet for Set {
             host_keys: true,
             list_settle_time: Duration::ZERO,
         }
+    }
+
+    async fn sweep(&self) -> Result<usize, BoxCloudError> {
+        self.0.sweeps.send_modify(|count| *count += 1);
+        if self.0.sweeps.borrow().is_multiple_of(2) { Ok(1) } else { Err(Refused.into()) }
     }
 
     async fn stop(&self) {
