@@ -281,16 +281,18 @@ impl AzureConfig {
         }
         let ids: &[(&str, &String)] = match &self.credentials {
             AzureCredentials::ManagedIdentity => &[],
-            AzureCredentials::UserAssignedIdentity { client_id } => &[("client_id", client_id)],
+            AzureCredentials::UserAssignedIdentity { client_id } => {
+                &[("user_assigned_identity.client_id", client_id)]
+            }
             AzureCredentials::ClientSecret { tenant_id, client_id, client_secret } => {
                 if !is_visible(client_secret.expose_secret()) {
                     let problem = "must be a text without white space, and not empty";
                     return Err(DriverConfigError::new("credentials.client_secret.client_secret", problem));
                 }
-                &[("tenant_id", tenant_id), ("client_id", client_id)]
+                &[("client_secret.tenant_id", tenant_id), ("client_secret.client_id", client_id)]
             }
             AzureCredentials::ClientCertificate { tenant_id, client_id, .. } => {
-                &[("tenant_id", tenant_id), ("client_id", client_id)]
+                &[("client_certificate.tenant_id", tenant_id), ("client_certificate.client_id", client_id)]
             }
         };
         match ids.iter().find(|(_, id)| !limits::is_uuid(id)) {

@@ -47,7 +47,8 @@ impl AzureInstance {
         };
         let state = properties.provisioning_state.unwrap_or_default();
         let zone = machine.zones.into_iter().next().unwrap_or_default();
-        // A machine whose zone Azure has chosen is still in the placement without a name.
+        // Without configured zones it is in the placement without a name, whatever Azure has chosen.
+        let zone = if shared.config.zones.is_empty() { String::new() } else { zone };
         let placement = shared.placements().into_iter().find(|placement| placement.as_str() == zone);
         Ok(Self {
             lifecycle: lifecycle(&state, power.as_deref()),

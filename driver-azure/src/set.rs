@@ -103,7 +103,7 @@ impl AzureInstanceSet {
 #[async_trait]
 impl InstanceSet for AzureInstanceSet {
     /// Follows the operation to its end, for at most `operation_timeout`, and reads the machine then. What a failed create
-    /// leaves behind is listed as failed.
+    /// leaves behind is listed as failed. Asked again, it answers with the machine as it is, be it unfinished or failed.
     async fn create(&self, request: CreateRequest) -> Result<Arc<dyn Instance>, BoxCloudError> {
         Ok(Arc::new(self.run(&request).await?))
     }

@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod loopback;
+mod refused;
 mod runner;
 pub(crate) mod scripted;
 

@@ -1,13 +1,13 @@
 //! A cloud and workers that do as they are told, and note what is asked of them and in which order.
 
+use super::refused::Refused;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pool_core::{
-    BoxCloudError, Capabilities, CapacityError, Channel, ChannelEvent, ChannelReader, ChannelWriter,
-    CloudError, Command, CommandOutput, Connector, CreateRequest, Effect, ErrorKind, Executor, ExecutorError,
-    ExitStatus, FailureScope, HostKey, HostKeyVerdict, HostVerifier, Idempotency, Instance, InstanceId,
-    InstanceSet, InstanceType, Lifecycle, Placement, Pool, PoolBuilder, PoolConfig, ProviderType, PublicKey,
-    QuotaError, QuotaGroup, RateLimit, RateLimitError, RemoteUser, RunnerSource, TagLimits, Tags, Target,
+    BoxCloudError, Capabilities, Channel, ChannelEvent, ChannelReader, ChannelWriter, Command, CommandOutput,
+    Connector, CreateRequest, Executor, ExecutorError, ExitStatus, HostKey, HostKeyVerdict, HostVerifier,
+    Idempotency, Instance, InstanceId, InstanceSet, InstanceType, Lifecycle, Placement, Pool, PoolBuilder,
+    PoolConfig, ProviderType, PublicKey, QuotaGroup, RemoteUser, RunnerSource, TagLimits, Tags, Target,
     UnverifiedHost,
 };
 use pool_protocol::{FrameBuffer, HelloToPool, PROTOCOL_VERSION, ToPool, ToRunner, encode};
@@ -234,34 +234,6 @@ impl Instance for ScriptedInstance {
         self.host.note("ask the driver");
         let verdict = self.host.state().verdict;
         verdict.ok_or_else(|| Refused.into())
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the cloud does not want to")]
-pub(crate) struct Refused;
-
-impl QuotaError for Refused {
-    fn quota(&self) -> Option<FailureScope> {
-        None
-    }
-}
-impl CapacityError for Refused {
-    fn capacity(&self) -> Option<FailureScope> {
-        None
-    }
-}
-impl RateLimitError for Refused {
-    fn rate_limit(&self) -> Option<RateLimit> {
-        None
-    }
-}
-impl CloudError for Refused {
-    fn kind(&self) -> ErrorKind {
-        ErrorKind::Transient
-    }
-    fn effect(&self) -> Effect {
-        Effect::NotDone
     }
 }
 
