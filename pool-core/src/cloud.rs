@@ -25,17 +25,6 @@ pub(crate) struct Cloud {
     instances: Mutex<BTreeMap<InstanceId, Arc<dyn Instance>>>,
 }
 
-/// Why a sweep has not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SweepError {
-    #[error(transparent)]
-    Refused(#[from] BoxCloudError),
-    #[error("the driver panicked: please report this to those who make it")]
-    Panic,
-    #[error("no end within {0:?}")]
-    TimedOut(Duration),
-}
-
 impl Cloud {
     pub(crate) fn new(
         driver: Arc<dyn InstanceSet>,
@@ -96,14 +85,9 @@ impl Cloud {
         self.known().retain(|id, _| ids.contains(id));
     }
 
-    /// Removes what failed creates have left behind, within the time limit of a call.
-    pub(crate) async fn sweep(&self) -> Result<usize, SweepError> {
-        let sweep = AssertUnwindSafe(self.driver.sweep()).catch_unwind();
-        match tokio::time::timeout(self.time_limit, sweep).await {
-            Ok(Ok(result)) => Ok(result?),
-            Ok(Err(_)) => Err(SweepError::Panic),
-            Err(_) => Err(SweepError::TimedOut(self.time_limit)),
-        }
+    /// Removes what failed creates have left behind. Returns how many things those were.
+    pub(crate) async fn sweep(&self) -> Result<usize, Failure> {
+        self.bounded(self.driver.sweep()).await
     }
 
     pub(crate) async fn stop(&self) {
@@ -119,16 +103,21 @@ impl Cloud {
         kind: CallKind,
         call: impl Future<Output = Result<T, BoxCloudError>>,
     ) -> Result<T, Failure> {
+        let result = self.bounded(call).await;
+        self.metrics.count_call(kind, result.is_err());
+        result
+    }
+
+    /// What a driver does, within the time limit.
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, BoxCloudError>>) -> Result<T, Failure> {
         // A driver that panics must not leave a call in flight for ever: it would keep its place.
         let call = AssertUnwindSafe(call).catch_unwind();
-        let result = match tokio::time::timeout(self.time_limit, call).await {
+        match tokio::time::timeout(self.time_limit, call).await {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(Failure { message: chain(&error), ..Failure::from(&error) }),
             Ok(Err(_)) => Err(Failure::lost("the driver panicked: please report this to those who make it")),
             Err(_) => Err(Failure::lost(format!("no answer within {:?}", self.time_limit))),
-        };
-        self.metrics.count_call(kind, result.is_err());
-        result
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Has the driver look for what failed creates have left behind.
 
-use crate::{link::chain, shell::Shell};
+use crate::shell::Shell;
 use pool_state::PoolState;
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub(crate) async fn sweep_now_and_then(shell: Arc<Shell>) {
             match shell.cloud.sweep().await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "swept what creates had left behind that failed"),
-                Err(error) => tracing::warn!(error = chain(&error), "the sweep of leftovers has failed"),
+                Err(failure) => tracing::warn!(error = failure.message, "the sweep of leftovers has failed"),
             }
         }
     };
