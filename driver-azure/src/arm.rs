@@ -6,7 +6,8 @@
 //!   where nothing is logged ([`Arm::quietly`]).
 //! * Awaiting its long operations sends the PUT again at every poll, and takes a failed one for a success: they are sent,
 //!   and followed in `operation.rs`.
-//! * It has no network interfaces: these are asked for by hand.
+//! * It has no network interfaces, and its models demand more than a list of power states is sure to have: these are asked
+//!   for by hand.
 //! * Its errors lack the headers, and show whole answers: see `wire.rs`.
 
 use crate::{
@@ -196,8 +197,7 @@ impl Arm {
         const CALL: &str = "create the virtual machine";
         let machines = self.client.virtual_machines_client();
         let call = machines.create_or_update(&self.group, name, machine, &self.subscription);
-        let answer = self.quietly(CALL, call.if_none_match("*").send()).await?;
-        Accepted::of(CALL, name, answer.into_raw_response()).await
+        self.accepted(CALL, name, call.if_none_match("*").send()).await
     }
 
     /// Replaces a machine's tags, if nothing has changed it since it was read with this `etag`.
@@ -216,8 +216,7 @@ impl Arm {
         if let Some(etag) = etag {
             call = call.if_match(etag);
         }
-        let answer = self.quietly(CALL, call.send()).await?;
-        Accepted::of(CALL, name, answer.into_raw_response()).await
+        self.accepted(CALL, name, call.send()).await
     }
 
     /// Reads a machine.
@@ -238,8 +237,7 @@ impl Arm {
     pub(crate) async fn delete_machine(&self, name: &str) -> Result<Accepted, AzureError> {
         const CALL: &str = "delete the virtual machine";
         let call = self.client.virtual_machines_client().delete(&self.group, name, &self.subscription);
-        let answer = self.quietly(CALL, call.send()).await?;
-        Accepted::of(CALL, name, answer.into_raw_response()).await
+        self.accepted(CALL, name, call.send()).await
     }
 
     /// All machines of the resource group.
@@ -261,12 +259,10 @@ impl Arm {
         const CALL: &str = "list the states of the virtual machines";
         let of_group = format!("/subscriptions/{}/resourcegroups/{}/", self.subscription, self.group);
         let of_group = of_group.to_ascii_lowercase();
-        let mut url = self.endpoint.clone();
-        url.set_path(&format!(
-            "/subscriptions/{}/providers/Microsoft.Compute/virtualMachines",
-            self.subscription
-        ));
-        url.set_query(Some(&format!("api-version={COMPUTE_VERSION}&statusOnly=true")));
+        let url = self.url(
+            "/providers/Microsoft.Compute/virtualMachines",
+            &format!("api-version={COMPUTE_VERSION}&statusOnly=true"),
+        );
         let states = self.pages(CALL, url, |state: State| {
             let id = state.id.to_ascii_lowercase();
             id.starts_with(&of_group).then(|| (id, state.properties.instance_view.power()))
@@ -279,12 +275,11 @@ impl Arm {
     /// # Errors
     /// [`AzureError`].
     pub(crate) async fn power_state(&self, name: &str) -> Result<Option<String>, AzureError> {
-        let mut url = self.endpoint.clone();
-        url.set_path(&format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{name}/instanceView",
-            self.subscription, self.group
-        ));
-        url.set_query(Some(&format!("api-version={COMPUTE_VERSION}")));
+        let path = format!(
+            "/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{name}/instanceView",
+            self.group
+        );
+        let url = self.url(&path, &format!("api-version={COMPUTE_VERSION}"));
         let view: InstanceView = self.read("read the state of the virtual machine", url).await?.0;
         Ok(view.power())
     }
@@ -306,8 +301,7 @@ impl Arm {
     pub(crate) async fn delete_disk(&self, name: &str) -> Result<Accepted, AzureError> {
         const CALL: &str = "delete the disk";
         let call = self.client.disks_client().delete(&self.subscription, &self.group, name);
-        let answer = self.quietly(CALL, call.send()).await?;
-        Accepted::of(CALL, name, answer.into_raw_response()).await
+        self.accepted(CALL, name, call.send()).await
     }
 
     /// All network interfaces of the resource group.
@@ -390,13 +384,28 @@ impl Arm {
     }
 
     fn interface_url(&self, rest: &str) -> Url {
+        let path =
+            format!("/resourceGroups/{}/providers/Microsoft.Network/networkInterfaces{rest}", self.group);
+        self.url(&path, &format!("api-version={NETWORK_VERSION}"))
+    }
+
+    /// Of something in the subscription.
+    fn url(&self, path: &str, query: &str) -> Url {
         let mut url = self.endpoint.clone();
-        url.set_path(&format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/networkInterfaces{rest}",
-            self.subscription, self.group
-        ));
-        url.set_query(Some(&format!("api-version={NETWORK_VERSION}")));
+        url.set_path(&format!("/subscriptions/{}{path}", self.subscription));
+        url.set_query(Some(query));
         url
+    }
+
+    /// What the SDK sends, and Azure accepts.
+    async fn accepted(
+        &self,
+        call: &'static str,
+        name: &str,
+        sent: impl Future<Output = azure_core::Result<impl Into<Response>>>,
+    ) -> Result<Accepted, AzureError> {
+        let answer = self.quietly(call, sent).await?;
+        Accepted::of(call, name, answer.into()).await
     }
 
     /// What all pages hold together.
