@@ -18,7 +18,6 @@
 mod body;
 mod clock;
 mod cloud;
-mod exchange;
 mod failure;
 mod fake;
 mod http;
@@ -26,7 +25,7 @@ pub mod likeness;
 mod names;
 mod settings;
 
-pub use exchange::Exchange;
 pub use failure::{CreateFailure, FailAt, Refusal};
 pub use fake::Fake;
 pub use settings::{PlatformImage, Settings, Size, Subnet};
+pub use stand_in::Exchange;

@@ -17,7 +17,6 @@
 mod body;
 mod clock;
 mod cloud;
-mod exchange;
 mod fake;
 mod filter;
 mod http;
@@ -25,6 +24,6 @@ pub mod likeness;
 mod names;
 mod settings;
 
-pub use exchange::Exchange;
 pub use fake::Fake;
 pub use settings::{Image, MachineType, OutOfStock, OverQuota, Refusal, Settings};
+pub use stand_in::Exchange;

@@ -4,7 +4,6 @@ use super::{Answer, ApiError, Call, Query, tokens::Tokens};
 use crate::{
     Exchange, Settings,
     cloud::{Cloud, Event, Preconditions},
-    exchange::Exchanges,
 };
 use axum::{
     Router,
@@ -14,6 +13,7 @@ use axum::{
     response::Response,
 };
 use serde_json::Value;
+use stand_in::Exchanges;
 use std::{
     future::Future,
     io,

@@ -24,7 +24,7 @@ pub struct Exchange {
 }
 
 impl fmt::Debug for Exchange {
-    /// Without the bodies: an instance's metadata hold a script with a secret.
+    /// Without the bodies: the script that an instance is made with holds a secret, and tokens are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Exchange { method, path, status, .. } = self;
         f.debug_struct("Exchange")
@@ -36,12 +36,13 @@ impl fmt::Debug for Exchange {
 }
 
 /// The exchanges, in the order in which the requests came.
-pub(crate) struct Exchanges {
+#[derive(Debug)]
+pub struct Exchanges {
     kept: usize,
     inner: Mutex<Inner>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inner {
     /// The number of the first place.
     first: u64,
@@ -50,7 +51,9 @@ struct Inner {
 }
 
 impl Exchanges {
-    pub(crate) fn new(kept: usize) -> Self {
+    /// None yet; so many are kept.
+    #[must_use]
+    pub fn new(kept: usize) -> Self {
         Exchanges { kept, inner: Mutex::default() }
     }
 
@@ -59,7 +62,7 @@ impl Exchanges {
     }
 
     /// A place for the exchange of a request that has come.
-    pub(crate) fn place(&self) -> u64 {
+    pub fn place(&self) -> u64 {
         let mut inner = self.lock();
         inner.places.push_back(None);
         if inner.places.len() > self.kept {
@@ -70,7 +73,8 @@ impl Exchanges {
         (inner.first + inner.places.len() as u64).wrapping_sub(1)
     }
 
-    pub(crate) fn fill(&self, place: u64, exchange: Exchange) {
+    /// Puts an exchange into its place, unless that is gone.
+    pub fn fill(&self, place: u64, exchange: Exchange) {
         let mut inner = self.lock();
         let index = place.wrapping_sub(inner.first);
         if let Some(place) = usize::try_from(index).ok().and_then(|index| inner.places.get_mut(index)) {
@@ -78,7 +82,9 @@ impl Exchanges {
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Exchange> {
+    /// All that are complete.
+    #[must_use]
+    pub fn all(&self) -> Vec<Exchange> {
         self.lock().places.iter().flatten().cloned().collect()
     }
 }
