@@ -78,10 +78,9 @@ enum Command {
     Daemon {
         root: PathBuf,
     },
-    /// Started by the daemon only, with the run's control FIFO as standard input.
+    /// Started by the daemon only: orders come through standard input, runs through standard output.
     Keep {
         root: PathBuf,
-        run: String,
     },
     Hash,
     Version,
@@ -93,11 +92,10 @@ impl Command {
         let mut args = args.into_iter().peekable();
         args.next_if(|word| word == "runner");
         let face = args.next().ok_or("a command is missing")?;
-        let (mut root, mut run) = (None, None);
+        let mut root = None;
         while let Some(arg) = args.next() {
             let slot = match arg.to_str() {
                 Some("--root") => &mut root,
-                Some("--run") if face == "keep" => &mut run,
                 _ => return Err(format!("unknown argument {}", arg.display())),
             };
             let value = args.next().ok_or_else(|| format!("{} needs a value", arg.display()))?;
@@ -110,10 +108,7 @@ impl Command {
         let command = match face.to_str() {
             Some("attach") => Self::Attach { root: root()? },
             Some("daemon") => Self::Daemon { root: root()? },
-            Some("keep") => {
-                let run = run.and_then(|run| run.into_string().ok()).ok_or("--run NAME is missing")?;
-                Self::Keep { root: root()?, run }
-            }
+            Some("keep") => Self::Keep { root: root()? },
             Some("hash") if !has_root => Self::Hash,
             Some("--version") if !has_root => Self::Version,
             Some("--help") if !has_root => Self::Help,
@@ -128,7 +123,7 @@ impl Command {
         match self {
             Self::Attach { root } => attach::run(&layout(&root)?),
             Self::Daemon { root } => daemon::run(layout(&root)?),
-            Self::Keep { root, run } => keeper::run(&layout(&root)?, &run),
+            Self::Keep { root } => keeper::run(&layout(&root)?),
             Self::Hash => say(&program::hash()?),
             Self::Version => say(&format!("pool-runner {}", env!("CARGO_PKG_VERSION"))),
             Self::Help => say(USAGE),
@@ -172,7 +167,7 @@ mod tests {
             "attach --root a --root b",
             "attach --root a b",
             "attach --run x --root a",
-            "keep --root a",
+            "keep",
             "hash --root a",
             "start",
         ] {

@@ -7,15 +7,6 @@ use std::{
     path::Path,
 };
 
-/// Whether a write must survive the loss of power, or only the death of processes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Durability {
-    /// On the disk before the call returns.
-    Disk,
-    /// In the system's hands.
-    Kernel,
-}
-
 /// Makes the directory with this mode if it is missing. Its parent must exist.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
@@ -25,12 +16,12 @@ pub(crate) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Makes what a directory lists durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 /// A new file that none but the owner can read.
-pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
@@ -49,17 +40,15 @@ pub(crate) fn reserve(dir: &Path, name: &str, size: usize) -> io::Result<()> {
     create_private(&dir.join(reserved(name)))?.write_all(&vec![0; size])
 }
 
-/// Lets `dir/name` appear with these bytes, in the space that was [reserved](reserve) for it.
-pub(crate) fn publish(dir: &Path, name: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
+/// Lets `dir/name` appear with these bytes, durably, in the space that was [reserved](reserve) for it.
+pub(crate) fn publish(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let reserved = dir.join(reserved(name));
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&reserved)?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
-    if durability == Durability::Disk {
-        file.sync_all()?;
-    }
+    file.sync_all()?;
     fs::rename(&reserved, dir.join(name))?;
-    if durability == Durability::Disk { sync_dir(dir) } else { Ok(()) }
+    sync_dir(dir)
 }
 
 fn reserved(name: &str) -> String {
@@ -94,7 +83,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         reserve(dir.path(), "end", 4096).unwrap();
         assert_eq!(read_small(&dir.path().join("end"), 100).unwrap(), None);
-        publish(dir.path(), "end", b"{}", Durability::Disk).unwrap();
+        publish(dir.path(), "end", b"{}").unwrap();
         assert_eq!(read_small(&dir.path().join("end"), 100).unwrap().unwrap(), b"{}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -1,7 +1,8 @@
-//! The process that owns one run.
+//! The process that owns a run: one at a time.
 //!
 //! One thread. It needs no daemon: orders come through a FIFO that any daemon can open, and what there is to say is
-//! written to the run's directory; a note through the daemon's own FIFO only says that there is something to read.
+//! written to the run's journal; a note through the daemon's own FIFO only says that there is something to read. The daemon that has
+//! started it gives it another run when one has ended; it ends when that daemon does, but not before its run.
 
 mod ending;
 mod job;
@@ -10,22 +11,27 @@ mod output;
 mod watch;
 
 use crate::{
-    error::{RunnerError, chain},
-    files::{self, Durability},
+    error::RunnerError,
     job_user::JobUser,
+    journal::{Entry, Journal, RunRecord},
     layout::{Layout, RunDir},
-    order, process,
-    record::{KeeperRecord, RunRecord, StartRecord},
-    text,
+    order, process, text,
 };
+use leftovers::Usage;
 use output::Streams;
-use pool_protocol::{Outcome, RunEnd};
-use std::{io, io::Write as _, thread, time::Duration};
+use pool_protocol::{FrameBuffer, Outcome, RunEnd};
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::fd::AsFd as _,
+    thread,
+    time::Duration,
+};
 
-/// How long until a record that could not be written is tried again.
+/// How long until a line that could not be written is tried again.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(layout: &Layout, name: &str) -> Result<(), RunnerError> {
+pub(crate) fn run(layout: &Layout) -> Result<(), RunnerError> {
     // A session of its own: signals to the daemon's do not reach it, and leftovers can be found by it.
     rustix::process::setsid().map_err(RunnerError::system("begin a session"))?;
     // Orphans among the job's descendants become this process's children: none is lost sight of.
@@ -33,42 +39,49 @@ pub(crate) fn run(layout: &Layout, name: &str) -> Result<(), RunnerError> {
         .map_err(RunnerError::system("adopt orphans"))?;
     // What the job makes is readable as usual; the runner's own files have explicit modes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-
-    let dir = layout.run_named(name);
-    let record = dir.file(RunDir::RECORD);
-    let record: RunRecord = files::read_json(&record)
-        .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
-        .map_err(RunnerError::file("read", record))?;
-    let keeper = KeeperRecord {
-        keeper: process::identify(rustix::process::getpid()).map_err(RunnerError::system("know itself"))?,
-    };
-    // Before the job is started. Without it a later daemon takes the run for one that was never begun.
-    publish(&dir, RunDir::KEEPER, &keeper, Durability::Kernel)
-        .map_err(RunnerError::file("write", dir.file(RunDir::KEEPER)))?;
-
-    let keeper = Keeper { layout, name, dir };
-    let end = keeper.keep(&record);
-    keeper.record_end(&end);
-    Ok(())
+    let process = process::identify(rustix::process::getpid()).map_err(RunnerError::system("know itself"))?;
+    let line = io::stdout().as_fd().try_clone_to_owned().map_err(RunnerError::system("use its line"))?;
+    let mut line = BufReader::new(File::from(line));
+    let mut orders = FrameBuffer::new();
+    loop {
+        let mut name = String::new();
+        // The daemon is gone, or needs no further keeper.
+        if line.read_line(&mut name).map_err(RunnerError::system("use its line"))? == 0 {
+            return Ok(());
+        }
+        let name = name.trim_end();
+        let dir = layout.run_named(name);
+        let (journal, content) =
+            Journal::open(&dir.journal()).map_err(RunnerError::file("open", dir.journal()))?;
+        let Some(Entry::Accepted(record)) = content.entries.into_iter().next() else {
+            let source = io::ErrorKind::InvalidData.into();
+            return Err(RunnerError::File { what: "read", path: dir.journal(), source });
+        };
+        let before = Usage::of_children().map_err(RunnerError::system("know what it uses"))?;
+        let mut keeper = Keeper { layout, name, dir, journal };
+        // Before the job is started. Without it a later daemon takes the run for one that was never begun.
+        keeper
+            .journal
+            .append(&Entry::Kept(process.clone()))
+            .map_err(RunnerError::file("write", keeper.dir.journal()))?;
+        let end = keeper.keep(&record, &before, &mut orders);
+        keeper.record_end(end);
+        if !leftovers::nothing_is_left() || line.get_mut().write_all(b"\n").is_err() {
+            return Ok(());
+        }
+    }
 }
 
-fn publish<T: serde::Serialize>(
-    dir: &RunDir,
-    name: &str,
-    value: &T,
-    durability: Durability,
-) -> io::Result<()> {
-    files::publish(dir.path(), name, &serde_json::to_vec(value)?, durability)
-}
-
+/// A run that it keeps.
 struct Keeper<'a> {
     layout: &'a Layout,
     name: &'a str,
     dir: RunDir,
+    journal: Journal,
 }
 
 impl Keeper<'_> {
-    fn keep(&self, record: &RunRecord) -> RunEnd {
+    fn keep(&mut self, record: &RunRecord, before: &Usage, orders: &mut FrameBuffer) -> RunEnd {
         match self.start(record) {
             Err(reason) => RunEnd {
                 outcome: Outcome::NotStarted { reason: text::reason(&reason) },
@@ -80,30 +93,29 @@ impl Keeper<'_> {
                 stdout: pool_protocol::StreamSize::default(),
                 stderr: pool_protocol::StreamSize::default(),
             },
-            Ok((job, started_ms)) => watch::Watch::new(self, job, &record.spec).until_end(started_ms),
+            Ok((job, started_ms)) => {
+                watch::Watch::new(self, job, record, orders).until_end(started_ms, before)
+            }
         }
     }
 
-    fn start(&self, record: &RunRecord) -> Result<(job::Job, u64), String> {
-        let user = JobUser::configured(self.layout).map_err(|error| chain(&error))?;
-        let streams = Streams::open(&self.dir, record.spec.output_limit.0)
-            .map_err(|error| format!("cannot open the output files: {error}"))?;
+    fn start(&mut self, record: &RunRecord) -> Result<(job::Job, u64), String> {
+        let user = JobUser::configured(self.layout).map_err(|error| crate::error::chain(&error))?;
+        let streams = Streams::new(&self.dir, record.spec.output_limit.0);
         let job = job::spawn(record, &self.dir, user.as_ref(), streams)?;
-        let started_ms = text::now_ms();
-        let started = process::identify(job.pid).map(|job| StartRecord { job, started_ms });
+        let at_ms = text::now_ms();
         // Its space is reserved, so this cannot fail for want of it. If it does, the daemon hears of the end only.
-        if let Err(error) =
-            started.and_then(|it| publish(&self.dir, RunDir::STARTED, &it, Durability::Kernel))
-        {
+        if let Err(error) = self.journal.append(&Entry::Started { at_ms }) {
             log!("{}: cannot record the start: {error}", self.name);
         }
         self.notify();
-        Ok((job, started_ms))
+        Ok((job, at_ms))
     }
 
     /// Writes how the run ended. Does not give up: until that is on disk, nobody may be told.
-    fn record_end(&self, end: &RunEnd) {
-        while let Err(error) = publish(&self.dir, RunDir::END, end, Durability::Disk) {
+    fn record_end(&mut self, end: RunEnd) {
+        let end = Entry::Ended(end);
+        while let Err(error) = self.journal.append(&end) {
             if !self.dir.path().exists() {
                 return;
             }
@@ -115,8 +127,8 @@ impl Keeper<'_> {
 
     /// Tells the daemon, if there is one, that there is news of this run.
     fn notify(&self) {
-        // No daemon: the next one looks by itself. A daemon that does not read: it sees the end all the same,
-        // when the control FIFO loses its reader.
+        // No daemon: the next one looks by itself. A daemon that does not read: it sees the end all the same, when the keeper
+        // says that it waits for another run, or ends.
         if let Ok(Some(mut file)) = order::open_writer(&self.layout.notify()) {
             let _ = file.write_all(format!("{}\n", self.name).as_bytes());
         }

@@ -93,6 +93,11 @@ impl Layout {
         self.dir().join("runs")
     }
 
+    /// Where the keeper with this number gets its orders.
+    pub(crate) fn keeper(&self, number: u64) -> PathBuf {
+        self.runs().join(format!("{KEEPER}{number}"))
+    }
+
     pub(crate) fn run(&self, run: &RunId) -> RunDir {
         self.run_named(&run.to_string())
     }
@@ -105,6 +110,9 @@ impl Layout {
 /// The name of the socket in [`Layout::dir`]. Bound and connected to by this relative path, because the path of a
 /// socket may have some 100 bytes only.
 pub(crate) const SOCKET: &str = "socket";
+
+/// How the name of a keeper's FIFO begins.
+pub(crate) const KEEPER: &str = ".keeper-";
 
 /// The run that a directory of this name belongs to.
 pub(crate) fn run_of_name(name: &str) -> Option<RunId> {
@@ -119,11 +127,6 @@ pub(crate) struct RunDir {
 }
 
 impl RunDir {
-    pub(crate) const RECORD: &str = "record.json";
-    pub(crate) const KEEPER: &str = "keeper.json";
-    pub(crate) const STARTED: &str = "started.json";
-    pub(crate) const END: &str = "end.json";
-
     pub(crate) fn at(path: PathBuf) -> Self {
         Self { path }
     }
@@ -132,15 +135,17 @@ impl RunDir {
         &self.path
     }
 
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+    /// What is known of the run.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join("journal")
     }
 
-    /// Where the keeper gets its orders.
+    /// Where its keeper gets its orders: another name of that keeper's [FIFO](Layout::keeper).
     pub(crate) fn control(&self) -> PathBuf {
         self.path.join("control")
     }
 
+    /// Is there once the job has written something.
     pub(crate) fn output(&self, stream: pool_protocol::OutputStream) -> PathBuf {
         self.path.join(match stream {
             pool_protocol::OutputStream::Stdout => "stdout",
@@ -167,7 +172,7 @@ mod tests {
     fn a_directory_is_named_after_its_run_and_back() {
         let run = RunId::new(JobId::new("a.b-c_d").unwrap(), 12);
         assert_eq!(run_of_name(&run.to_string()), Some(run));
-        for bad in ["", "#", "a#", "#1", "a#b", ".trash-1-a#1", "a#-1", "../x#1"] {
+        for bad in ["", "#", "a#", "#1", "a#b", ".trash-1-a#1", ".keeper-1", "a#-1", "../x#1"] {
             assert_eq!(run_of_name(bad), None, "{bad}");
         }
     }

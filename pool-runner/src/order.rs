@@ -1,11 +1,14 @@
-//! What the daemon asks of a keeper, one JSON line each, through the run's control FIFO.
+//! What the daemon asks of a keeper, one JSON line each, through the keeper's FIFO.
 //!
 //! A line is shorter than `PIPE_BUF`, so that it arrives as a whole or not at all. The FIFO is the keeper's standard
 //! input from its very beginning and open for reading nowhere else: so a daemon, this one or a later one, knows that
 //! the keeper lives as long as it can open the FIFO for writing, and `poll` tells when that ends. No process number
-//! is trusted for that.
+//! is trusted for that. Each run's directory has a name for the FIFO of its keeper, so that a later daemon finds it.
+//!
+//! A keeper may keep another run by the time when an order arrives: each names its run.
 
 use crate::text;
+use pool_api::RunId;
 use pool_protocol::{KillTimes, OutputStream};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -16,15 +19,22 @@ use std::{
 };
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) run: RunId,
+    #[serde(flatten)]
+    pub(crate) act: Act,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub(crate) enum Order {
+pub(crate) enum Act {
     /// End the run.
     Kill { reason: String, times: KillTimes },
     /// Notify the daemon, once, when the stream's file is longer than this.
     Tell { stream: OutputStream, beyond: u64 },
 }
 
-impl Order {
+impl Act {
     pub(crate) fn kill(reason: &str, times: KillTimes) -> Self {
         Self::Kill { reason: text::reason(reason), times }
     }
@@ -66,7 +76,9 @@ mod tests {
     #[test]
     fn the_longest_order_is_written_at_once() {
         let times = KillTimes { signal_every_ms: u64::MAX, kill_after_ms: u64::MAX };
-        let line = serde_json::to_vec(&Order::kill(&"\"".repeat(100_000), times)).unwrap();
+        let run = RunId::new(pool_api::JobId::new("j".repeat(128)).unwrap(), u32::MAX);
+        let act = Act::kill(&"\"".repeat(100_000), times);
+        let line = serde_json::to_vec(&Order { run, act }).unwrap();
         // PIPE_BUF on Linux.
         assert!(line.len() < 4096, "{}", line.len());
     }

@@ -1,10 +1,7 @@
 //! What `/proc` says of processes, and how those that a run left behind are ended.
 
-use crate::record::{KeeperRecord, ProcessId};
-use rustix::{
-    io::Errno,
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
+use crate::journal::ProcessId;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
@@ -64,34 +61,26 @@ fn all() -> io::Result<impl Iterator<Item = Pid>> {
         .filter_map(Pid::from_raw))
 }
 
-/// The children of the calling process, those included that have ended and were not reaped.
+/// The children of the calling process, which has one thread; those included that have ended and were not reaped.
 pub(crate) fn own_children() -> io::Result<Vec<Pid>> {
-    let own = rustix::process::getpid();
-    let mut children = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        match fs::read_to_string(task?.path().join("children")) {
-            Ok(text) => children
-                .extend(text.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?))),
-            // A thread that has just ended.
-            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
-            // A kernel without these files.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let own = own.as_raw_nonzero().get();
-                return Ok(all()?
-                    .filter(|pid| Stat::of(*pid).is_ok_and(|stat| stat.parent == own))
-                    .collect());
-            }
-            Err(error) => return Err(error),
+    match fs::read_to_string("/proc/thread-self/children") {
+        Ok(text) => {
+            Ok(text.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect())
         }
+        // A kernel without this file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let own = rustix::process::getpid().as_raw_nonzero().get();
+            Ok(all()?.filter(|pid| Stat::of(*pid).is_ok_and(|stat| stat.parent == own)).collect())
+        }
+        Err(error) => Err(error),
     }
-    Ok(children)
 }
 
 /// What is left of a run whose keeper was killed.
 #[derive(Debug)]
 pub(crate) struct Leftovers<'a> {
     /// None if it is not known.
-    pub(crate) keeper: Option<&'a KeeperRecord>,
+    pub(crate) keeper: Option<&'a ProcessId>,
     pub(crate) run_dir: &'a Path,
 }
 
@@ -103,7 +92,7 @@ impl Leftovers<'_> {
     /// that it still means the same process.
     pub(crate) fn kill(&self) -> io::Result<usize> {
         let boot_id = boot_id()?;
-        let session = self.keeper.map(|record| &record.keeper).filter(|id| id.boot_id == boot_id);
+        let session = self.keeper.filter(|id| id.boot_id == boot_id);
         // While a session has members the kernel gives its number to no new process. So a living process of that
         // number means that the session is another one.
         let session = session.filter(|id| Pid::from_raw(id.pid).is_some_and(|pid| Stat::of(pid).is_err()));

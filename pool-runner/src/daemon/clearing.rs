@@ -3,11 +3,9 @@
 //! In a thread of its own: it reads all of `/proc`, perhaps again and again.
 
 use crate::{
-    files::{self, Durability},
+    journal::{Entry, Journal},
     layout::{Layout, RunDir},
-    order, process,
-    record::{KeeperRecord, StartRecord},
-    text,
+    order, process, text,
 };
 use pool_protocol::{Outcome, OutputStream, RunEnd, StreamSize};
 use std::{fs, io, io::Write as _, thread, time::Duration};
@@ -48,13 +46,20 @@ fn clear(layout: &Layout, name: &str) {
 }
 
 fn try_clear(dir: &RunDir) -> io::Result<()> {
-    let keeper: Option<KeeperRecord> = files::read_json(&dir.file(RunDir::KEEPER))?;
+    let (mut journal, content) = Journal::open(&dir.journal())?;
+    let (mut keeper, mut started_ms) = (None, None);
+    for entry in content.entries {
+        match entry {
+            Entry::Kept(process) => keeper = Some(process),
+            Entry::Started { at_ms } => started_ms = Some(at_ms),
+            Entry::Accepted(_) | Entry::Ended(_) => {}
+        }
+    }
     let leftovers = process::Leftovers { keeper: keeper.as_ref(), run_dir: dir.path() };
     let found = leftovers.kill()?;
     if found > 0 {
         return Err(io::Error::other(format!("{found} processes are left")));
     }
-    let started: Option<StartRecord> = files::read_json(&dir.file(RunDir::STARTED))?;
     let size = |stream| {
         let kept = fs::metadata(dir.output(stream)).map_or(0, |meta| meta.len());
         StreamSize { kept, cut: 0 }
@@ -62,12 +67,12 @@ fn try_clear(dir: &RunDir) -> io::Result<()> {
     let end = RunEnd {
         outcome: Outcome::Unknown,
         killed: None,
-        started_ms: started.map(|record| record.started_ms),
+        started_ms,
         ended_ms: text::now_ms(),
         peak_memory: None,
         cpu_time_ms: None,
         stdout: size(OutputStream::Stdout),
         stderr: size(OutputStream::Stderr),
     };
-    files::publish(dir.path(), RunDir::END, &serde_json::to_vec(&end)?, Durability::Disk)
+    journal.append(&Entry::Ended(end))
 }

@@ -1,7 +1,9 @@
 //! Waits for what happens, and handles it.
 
 use super::{
-    Daemon, broken, reap_children,
+    Daemon, broken,
+    keepers::KeeperId,
+    reap_children,
     session::{Session, SessionId, Stage},
 };
 use crate::{error::RunnerError, layout};
@@ -33,6 +35,7 @@ enum Watched {
     Listener,
     Notify,
     Session(SessionId),
+    Line(KeeperId),
     Keeper(RunId),
 }
 
@@ -45,6 +48,15 @@ impl Daemon {
                     Watched::Listener => self.accept(listener),
                     Watched::Notify => self.notified(notify),
                     Watched::Session(id) => self.session_ready(id, flags),
+                    Watched::Line(keeper) => {
+                        let heard = self.runs.listen(keeper, Instant::now());
+                        if heard.gone {
+                            self.reap_soon();
+                        }
+                        if let Some((run, news)) = heard.about {
+                            self.tell_news(&run, news);
+                        }
+                    }
                     Watched::Keeper(run) => {
                         self.reap_soon();
                         let news = self.runs.keeper_gone(&run);
@@ -72,6 +84,10 @@ impl Daemon {
             fds.push(PollFd::new(&session.stream, flags));
             watched.push(Watched::Session(*id));
         }
+        for (keeper, line) in self.runs.lines() {
+            fds.push(PollFd::new(line, PollFlags::IN));
+            watched.push(Watched::Line(keeper));
+        }
         for (run, control) in self.runs.controls() {
             // Only for the error that tells that nobody reads any longer.
             fds.push(PollFd::new(control, PollFlags::empty()));
@@ -94,7 +110,8 @@ impl Daemon {
         let sessions = self.sessions.values().map(Session::next);
         let broken = self.is_attached().then_some(self.broken_check_at);
         let reap = self.reap_until.map(|_| now + REAP_EVERY);
-        sessions.chain(broken).chain(reap).chain(self.orphaned_at()).fold(now + LONGEST_WAIT, Instant::min)
+        let others = [broken, reap, self.orphaned_at(), self.runs.next()];
+        sessions.chain(others.into_iter().flatten()).fold(now + LONGEST_WAIT, Instant::min)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -104,6 +121,9 @@ impl Daemon {
         if self.is_attached() && now >= self.broken_check_at {
             self.broken_check_at = now + broken::CHECK_EVERY;
             self.tell_if_broken();
+        }
+        if self.runs.dismiss_keepers(now) {
+            self.reap_soon();
         }
         // Costs next to nothing, and catches those that took longer than `REAP_FOR`.
         reap_children();

@@ -1,7 +1,7 @@
 //! Answers to reads of output, at once or when there is something.
 
 use super::{Daemon, session::SessionId};
-use crate::order::{self, Order};
+use crate::order::{self, Act, Order};
 use pool_api::RunId;
 use pool_protocol::{MAX_READ, OutputChunk, OutputStream, RequestError, RequestId, ToPool};
 use std::{
@@ -61,7 +61,8 @@ impl Daemon {
 
     /// Asks the keeper to notify when there is something to read. It does so at once if there is already.
     fn ask_to_be_told(&self, read: &Read) -> bool {
-        let order = Order::Tell { stream: read.stream, beyond: read.offset };
+        let act = Act::Tell { stream: read.stream, beyond: read.offset };
+        let order = Order { run: read.run.clone(), act };
         match self.runs.get(&read.run) {
             Some(run) => match run.control() {
                 Some(control) => match order::send(control, &order) {
@@ -82,7 +83,14 @@ impl Daemon {
         let ended = run.end().is_some();
         let path = self.layout.run(&read.run).output(read.stream);
         let read_file = || {
-            let mut file = File::open(path)?;
+            let mut file = match File::open(path) {
+                Ok(file) => file,
+                // Nothing was written yet.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(OutputChunk { offset: read.offset, data: Vec::new(), last: ended });
+                }
+                Err(error) => return Err(error),
+            };
             let size = file.metadata()?.len();
             file.seek(SeekFrom::Start(read.offset))?;
             let mut data = Vec::new();

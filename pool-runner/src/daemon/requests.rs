@@ -10,7 +10,7 @@ use super::{
 use crate::{
     attach::{Answer, Greeting},
     error::chain,
-    order::{self, Order},
+    order::{self, Act, Order},
 };
 use pool_api::{JobSpec, RunId};
 use pool_protocol::{
@@ -208,7 +208,7 @@ impl Daemon {
     fn kill(&self, id: &RunId, reason: &str, times: KillTimes) -> Result<(), RequestError> {
         let run = self.runs.get(id).ok_or(RequestError::UnknownRun)?;
         let Some(control) = run.control() else { return Ok(()) };
-        match order::send(control, &Order::kill(reason, times)) {
+        match order::send(control, &Order { run: id.clone(), act: Act::kill(reason, times) }) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(RequestError::Invalid { detail: format!("its keeper takes no orders: {error}") })
             }
@@ -240,7 +240,6 @@ impl Daemon {
             {
                 let end = Box::new(end.clone());
                 self.say_to_all(&ToPool::Exited { run: run.clone(), end });
-                self.reap_soon();
             }
         }
         self.look_after_reads(run);

@@ -1,44 +1,46 @@
 //! The runs that this worker knows, on disk and in memory.
 
-use super::clearing;
+use super::{
+    clearing,
+    keepers::{KeeperId, Keepers, Said},
+};
 use crate::{
     error::{RunnerError, chain},
     files,
+    journal::{Content, Entry, Journal, RunRecord},
     layout::{self, Layout, RunDir},
-    order, program,
-    record::{RunRecord, StartRecord},
-    text,
+    order, text,
 };
 use pool_api::{InstanceSetId, JobSpec, Resources, RunId};
-use pool_protocol::{OutputStream, RunEnd, RunReport, RunStatus};
+use pool_protocol::{RunEnd, RunReport, RunStatus};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
-    process::Stdio,
+    os::unix::net::UnixStream,
+    rc::Rc,
     thread,
+    time::Instant,
 };
 
 /// Most runs that are kept: their reports must fit into one frame (see the test below).
 const MOST_RUNS: usize = 600;
-/// More than an end record or a keeper's record can be long: its texts are bounded.
-const RESERVED: usize = 4096;
 /// How the directory of a forgotten run begins, until its content is deleted.
 const TRASH: &str = ".trash-";
 
 /// How a run stands.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Its keeper was started and has not said yet how that went.
-    Starting { control: File },
+    /// A keeper was given it and has not said yet how that went.
+    Starting { control: Rc<File> },
     /// Its process runs.
-    Running { control: File, started_ms: u64 },
+    Running { control: Rc<File>, started_ms: u64 },
     /// Its keeper was killed; what is left is being ended.
     Clearing,
     /// It has ended, and its record says how.
     Ended(Box<RunEnd>),
     /// Its record cannot be read. Its keeper may live.
-    Unreadable { control: Option<File> },
+    Unreadable { control: Option<Rc<File>> },
 }
 
 /// One run.
@@ -48,6 +50,10 @@ pub(super) struct Run {
     instance_set: Option<InstanceSetId>,
     resources: Resources,
     accepted_ms: u64,
+    /// How far its journal was read.
+    read_to: u64,
+    /// Its keeper has said that it has it.
+    kept: bool,
     pub(super) phase: Phase,
 }
 
@@ -56,7 +62,7 @@ impl Run {
     pub(super) fn control(&self) -> Option<&File> {
         match &self.phase {
             Phase::Starting { control } | Phase::Running { control, .. } => Some(control),
-            Phase::Unreadable { control } => control.as_ref(),
+            Phase::Unreadable { control } => control.as_deref(),
             Phase::Clearing | Phase::Ended(_) => None,
         }
     }
@@ -67,6 +73,29 @@ impl Run {
 
     fn goes_on(&self) -> bool {
         self.control().is_some() || matches!(self.phase, Phase::Clearing)
+    }
+
+    /// Takes in what its keeper has written.
+    fn take_in(&mut self, entries: impl Iterator<Item = Entry>) -> Option<News> {
+        let mut news = None;
+        for entry in entries {
+            match entry {
+                Entry::Accepted(_) => {}
+                Entry::Kept(_) => self.kept = true,
+                Entry::Started { at_ms } => {
+                    if let Phase::Starting { control } = &self.phase {
+                        self.phase = Phase::Running { control: Rc::clone(control), started_ms: at_ms };
+                        news = Some(News::Started);
+                    }
+                }
+                Entry::Ended(end) => {
+                    let start_untold = matches!(news, Some(News::Started));
+                    self.phase = Phase::Ended(Box::new(end));
+                    news = Some(News::Ended { start_untold });
+                }
+            }
+        }
+        news
     }
 }
 
@@ -82,11 +111,21 @@ pub(super) enum News {
     NeverStarted,
 }
 
+/// What was learnt from a keeper's line.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// About which run, and what is new of it.
+    pub(super) about: Option<(RunId, Option<News>)>,
+    /// The keeper is ending.
+    pub(super) gone: bool,
+}
+
 /// All runs.
 #[derive(Debug)]
 pub(super) struct Runs {
     layout: Layout,
     runs: BTreeMap<RunId, Run>,
+    keepers: Keepers,
     /// Numbers the trash of this daemon.
     trashed: u64,
 }
@@ -95,11 +134,15 @@ impl Runs {
     /// Finds what earlier daemons have left on disk.
     pub(super) fn load(layout: &Layout) -> Result<Self, RunnerError> {
         let path = layout.runs();
-        let mut runs = Self { layout: layout.clone(), runs: BTreeMap::new(), trashed: 0 };
+        let mut runs =
+            Self { layout: layout.clone(), runs: BTreeMap::new(), keepers: Keepers::default(), trashed: 0 };
         for entry in fs::read_dir(&path).map_err(RunnerError::file("list", &path))? {
             let name = entry.map_err(RunnerError::file("list", &path))?.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.starts_with(TRASH) {
+            if name.starts_with(layout::KEEPER) {
+                // Of an earlier daemon. One that keeps a run is found through that; the others have ended with their daemon.
+                let _ = fs::remove_file(path.join(name));
+            } else if name.starts_with(TRASH) {
                 delete(RunDir::at(path.join(name)));
             } else if let Some(run) = layout::run_of_name(name) {
                 runs.load_one(&run);
@@ -111,38 +154,52 @@ impl Runs {
     fn load_one(&mut self, id: &RunId) {
         let dir = self.layout.run(id);
         // Whether the keeper lives is looked at first: what it writes before it ends is then seen below.
-        let control = order::open_writer(&dir.control()).unwrap_or_default();
-        let record = files::read_json::<RunRecord>(&dir.file(RunDir::RECORD));
-        let (Ok(Some(_)) | Err(_)) = &record else {
+        let control = order::open_writer(&dir.control()).unwrap_or_default().map(Rc::new);
+        let content = match Content::of(&dir.journal(), 0) {
+            Ok(content) => content.unwrap_or_default(),
+            Err(error) => {
+                log!("{id}: its journal cannot be read: {error}");
+                Content { damaged: true, ..Content::default() }
+            }
+        };
+        let end = content.end;
+        let mut run = Run {
+            instance_set: None,
+            resources: Resources::default(),
+            accepted_ms: 0,
+            read_to: end,
+            kept: false,
+            phase: Phase::Clearing,
+        };
+        let mut entries = content.entries.into_iter();
+        match entries.next() {
+            Some(Entry::Accepted(record)) => {
+                (run.resources, run.accepted_ms) = (record.spec.resources, record.accepted_ms);
+                run.instance_set = Some(record.instance_set);
+                if let Some(control) = control {
+                    run.phase = Phase::Starting { control };
+                }
+                run.take_in(entries);
+            }
             // Nothing was acknowledged or started without a record.
-            if control.is_none() {
-                self.trash(id);
+            None if !content.damaged => {
+                if control.is_none() {
+                    self.trash(id);
+                }
+                return;
             }
-            return;
-        };
-        let started = control.is_some() || dir.file(RunDir::KEEPER).exists();
-        let end = files::read_json::<RunEnd>(&dir.file(RunDir::END));
-        let (record, phase) = match (record.ok().flatten(), end, control) {
-            (Some(record), Ok(Some(end)), _) => (Some(record), Phase::Ended(Box::new(end))),
-            (Some(record), Ok(None), Some(control)) => (Some(record), Phase::Starting { control }),
-            (Some(_), Ok(None), None) if !started => return self.trash(id),
-            (Some(record), Ok(None), None) => {
-                clearing::begin(&self.layout, &id.to_string());
-                (Some(record), Phase::Clearing)
-            }
-            (record, _, control) => {
+            _ => {
                 log!("{id}: its record cannot be read");
-                (record, Phase::Unreadable { control })
+                run.phase = Phase::Unreadable { control };
             }
-        };
-        let run = Run {
-            resources: record.as_ref().map_or_else(Resources::default, |record| record.spec.resources),
-            accepted_ms: record.as_ref().map_or(0, |record| record.accepted_ms),
-            instance_set: record.map(|record| record.instance_set),
-            phase,
-        };
+        }
+        if matches!(run.phase, Phase::Clearing) {
+            if !run.kept {
+                return self.trash(id);
+            }
+            clearing::begin(&self.layout, &id.to_string());
+        }
         self.runs.insert(id.clone(), run);
-        self.look(id);
     }
 
     pub(super) fn get(&self, id: &RunId) -> Option<&Run> {
@@ -153,9 +210,42 @@ impl Runs {
         self.runs.values().any(Run::goes_on)
     }
 
-    /// The ways to all keepers.
+    /// The ways to the keepers of all runs.
     pub(super) fn controls(&self) -> impl Iterator<Item = (&RunId, &File)> {
         self.runs.iter().filter_map(|(id, run)| Some((id, run.control()?)))
+    }
+
+    /// What this daemon's own keepers have to say comes through these.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (KeeperId, &UnixStream)> {
+        self.keepers.lines()
+    }
+
+    /// To be called when a keeper's line is readable, or has ended.
+    pub(super) fn listen(&mut self, keeper: KeeperId, now: Instant) -> Heard {
+        match self.keepers.listen(&self.layout, keeper, now) {
+            Said::Ended(run) => {
+                let news = self.look(&run);
+                Heard { about: Some((run, news)), gone: false }
+            }
+            Said::Gone(run) => {
+                let about = run.map(|run| {
+                    let news = self.keeper_gone(&run);
+                    (run, news)
+                });
+                Heard { about, gone: true }
+            }
+            Said::Nothing => Heard { about: None, gone: false },
+        }
+    }
+
+    /// When a keeper is to be let go for which there is nothing to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.keepers.next()
+    }
+
+    /// Lets keepers go for which there is nothing to do. True if there were any.
+    pub(super) fn dismiss_keepers(&mut self, now: Instant) -> bool {
+        self.keepers.dismiss(&self.layout, now)
     }
 
     /// All ended runs of the instance set.
@@ -192,12 +282,16 @@ impl Runs {
         }
         let record =
             RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms: text::now_ms() };
-        match self.record(&record).and_then(|()| self.spawn_keeper(id)) {
-            Ok(control) => {
+        let result =
+            self.record(record).and_then(|record| Ok((record, self.keepers.give(&self.layout, id)?)));
+        match result {
+            Ok((record, control)) => {
                 let run = Run {
                     instance_set: Some(record.instance_set),
                     resources: record.spec.resources,
                     accepted_ms: record.accepted_ms,
+                    read_to: 0,
+                    kept: false,
                     phase: Phase::Starting { control },
                 };
                 self.runs.insert(id.clone(), run);
@@ -210,62 +304,34 @@ impl Runs {
         }
     }
 
-    /// On disk when this returns, with room for all that must be written later.
-    fn record(&self, record: &RunRecord) -> io::Result<()> {
+    /// Known to any later daemon when this returns, with room for all that must be written later.
+    fn record(&self, record: RunRecord) -> io::Result<RunRecord> {
         let dir = self.layout.run(&record.run);
         let mode = if self.layout.job_user().exists() { 0o711 } else { 0o700 };
         files::make_dir(dir.path(), mode)?;
         files::make_dir(&dir.work(), 0o700)?;
         files::make_dir(&dir.temporary(), 0o700)?;
-        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
-            files::create_private(&dir.output(stream))?;
-        }
-        for later in [RunDir::KEEPER, RunDir::STARTED, RunDir::END] {
-            files::reserve(dir.path(), later, RESERVED)?;
-        }
-        order::make_fifo(&dir.control())?;
-        files::replace(dir.path(), RunDir::RECORD, &serde_json::to_vec(record)?)?;
-        files::sync_dir(&self.layout.runs())
-    }
-
-    fn spawn_keeper(&self, id: &RunId) -> io::Result<File> {
-        let path = self.layout.run(id).control();
-        let both = order::open_both(&path)?;
-        let control = order::open_writer(&path)?.ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut command = program::command("keep", &self.layout).map_err(io::Error::other)?;
-        command.arg("--run").arg(id.to_string()).stdin(both).stdout(Stdio::null());
-        command.spawn()?;
-        Ok(control)
+        Journal::create(&dir.journal(), record)
     }
 
     /// Looks at what the keeper has written.
     pub(super) fn look(&mut self, id: &RunId) -> Option<News> {
-        let dir = self.layout.run(id);
         let run = self.runs.get_mut(id)?;
         if matches!(run.phase, Phase::Ended(_) | Phase::Unreadable { .. }) {
             return None;
         }
-        match files::read_json::<RunEnd>(&dir.file(RunDir::END)) {
-            Ok(Some(end)) => {
-                let start_untold = matches!(run.phase, Phase::Starting { .. }) && end.started_ms.is_some();
-                run.phase = Phase::Ended(Box::new(end));
-                return Some(News::Ended { start_untold });
+        match Content::of(&self.layout.run(id).journal(), run.read_to) {
+            Ok(content) => {
+                let content = content?;
+                run.read_to = content.end;
+                run.take_in(content.entries.into_iter())
             }
-            Ok(None) => {}
             Err(error) => {
-                log!("{id}: its end cannot be read: {error}");
+                log!("{id}: its journal cannot be read: {error}");
                 run.phase = Phase::Unreadable { control: None };
-                return None;
+                None
             }
         }
-        if matches!(run.phase, Phase::Starting { .. })
-            && let Ok(Some(record)) = files::read_json::<StartRecord>(&dir.file(RunDir::STARTED))
-            && let Phase::Starting { control } = std::mem::replace(&mut run.phase, Phase::Clearing)
-        {
-            run.phase = Phase::Running { control, started_ms: record.started_ms };
-            return Some(News::Started);
-        }
-        None
     }
 
     /// To be called when a keeper has ended.
@@ -275,10 +341,9 @@ impl Runs {
         if matches!(news, Some(News::Ended { .. })) {
             return news;
         }
-        let begun = self.layout.run(id).file(RunDir::KEEPER).exists();
         let run = self.runs.get_mut(id)?;
         match &mut run.phase {
-            Phase::Starting { .. } if !begun => {
+            Phase::Starting { .. } if !run.kept => {
                 self.runs.remove(id);
                 self.trash(id);
                 Some(News::NeverStarted)
@@ -311,18 +376,37 @@ impl Runs {
         true
     }
 
-    /// Takes the directory out of the way at once; deleting what a job has left can take long.
+    /// Deletes a run's directory. What takes long, because the job has left much, is done later.
     fn trash(&mut self, id: &RunId) {
         let dir = self.layout.run(id);
+        if delete_small(&dir).is_ok() {
+            return;
+        }
         self.trashed += 1;
         let trash = self.layout.runs().join(format!("{TRASH}{}-{}", std::process::id(), self.trashed));
-        let moved = fs::rename(dir.path(), &trash).and_then(|()| files::sync_dir(&self.layout.runs()));
-        match moved {
+        match fs::rename(dir.path(), &trash) {
             Ok(()) => delete(RunDir::at(trash)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => log!("{id}: cannot be deleted: {error}"),
         }
     }
+}
+
+/// Deletes the directory of a run that has left nothing in its own directories. Without its journal it is not one of a run.
+///
+/// # Errors
+/// There is more in it, or it cannot be deleted.
+fn delete_small(dir: &RunDir) -> io::Result<()> {
+    use pool_protocol::OutputStream::{Stderr, Stdout};
+    for file in [dir.journal(), dir.control(), dir.output(Stdout), dir.output(Stderr)] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_dir(dir.work())?;
+    fs::remove_dir(dir.temporary())?;
+    fs::remove_dir(dir.path())
 }
 
 fn delete(dir: RunDir) {

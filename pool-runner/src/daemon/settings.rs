@@ -1,10 +1,6 @@
 //! What the pool has told the runner, kept on disk.
 
-use crate::{
-    error::RunnerError,
-    files::{self, Durability},
-    layout::Layout,
-};
+use crate::{error::RunnerError, files, layout::Layout};
 use pool_api::InstanceSetId;
 use pool_protocol::HelloToRunner;
 use serde::{Deserialize, Serialize};
@@ -77,7 +73,7 @@ impl Settings {
 
     fn store(&mut self, told: Told) -> io::Result<()> {
         if self.told.as_ref() != Some(&told) {
-            files::publish(&self.layout.dir(), NAME, &serde_json::to_vec(&told)?, Durability::Disk)?;
+            files::publish(&self.layout.dir(), NAME, &serde_json::to_vec(&told)?)?;
             self.told = Some(told);
             // The space of the old file is free again. If somebody else has taken it: that is for the next time.
             let _ = files::reserve(&self.layout.dir(), NAME, RESERVED);

@@ -1,7 +1,7 @@
 //! Starting the job's process.
 
 use super::output::Streams;
-use crate::{job_user::JobUser, layout::RunDir, process::RUN_VARIABLE, record::RunRecord};
+use crate::{job_user::JobUser, journal::RunRecord, layout::RunDir, process::RUN_VARIABLE};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     ffi::OsString,

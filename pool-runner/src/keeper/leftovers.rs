@@ -5,6 +5,7 @@
 //! signalled by number: a child that was not reaped keeps its number, nobody else can get it.
 
 use crate::process;
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -89,16 +90,41 @@ fn kill_and_reap(children: &[Pid]) -> bool {
     !children.is_empty()
 }
 
-/// User and system time, and the largest resident memory, of all children that were reaped, and of theirs.
-///
-/// The memory is at least that of the keeper at the time when it started the job (two or three MiB): the system
-/// counts a process's memory from before it has become another program.
-pub(super) fn usage() -> io::Result<(Duration, u64)> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let micros = |time: nix::sys::time::TimeVal| {
-        Duration::from_secs(time.tv_sec().unsigned_abs())
-            + Duration::from_micros(time.tv_usec().unsigned_abs())
-    };
-    Ok((micros(usage.user_time()) + micros(usage.system_time()), usage.max_rss().unsigned_abs() * 1024))
+/// What all children together have used that were reaped, and theirs.
+#[derive(Debug)]
+pub(super) struct Usage {
+    /// User and system time.
+    pub(super) cpu_time: Duration,
+    /// The largest resident memory of any of them, in bytes.
+    ///
+    /// At least that of the keeper at the time when it started the job (two or three MiB): the system counts a process's
+    /// memory from before it has become another program.
+    pub(super) peak_memory: u64,
+}
+
+impl Usage {
+    pub(super) fn of_children() -> io::Result<Self> {
+        Self::of(UsageWho::RUSAGE_CHILDREN)
+    }
+
+    fn of(who: UsageWho) -> io::Result<Self> {
+        let usage = getrusage(who)?;
+        let micros = |time: nix::sys::time::TimeVal| {
+            Duration::from_secs(time.tv_sec().unsigned_abs())
+                + Duration::from_micros(time.tv_usec().unsigned_abs())
+        };
+        Ok(Self {
+            cpu_time: micros(usage.user_time()) + micros(usage.system_time()),
+            peak_memory: usage.max_rss().unsigned_abs() * 1024,
+        })
+    }
+}
+
+/// Whether a run has left nothing behind that could be taken for something of the next one: no process, and no memory that was larger
+/// than the keeper's own, for the system keeps the largest of all.
+pub(super) fn nothing_is_left() -> bool {
+    let no_child = matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD));
+    let usage = |who| Usage::of(who).map(|usage| usage.peak_memory);
+    no_child
+        && matches!((usage(UsageWho::RUSAGE_CHILDREN), usage(UsageWho::RUSAGE_SELF)), (Ok(children), Ok(own)) if children <= own)
 }

@@ -5,6 +5,8 @@ use pool_protocol::{OutputStream, StreamSize};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
 };
 
 /// Most bytes that are taken from a pipe at once.
@@ -22,14 +24,11 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Opens the files, which the daemon has made. `limit` is in bytes, for each.
-    pub(super) fn open(dir: &RunDir, limit: u64) -> io::Result<Self> {
-        let open = |stream| {
-            let file = OpenOptions::new().append(true).open(dir.output(stream))?;
-            Ok::<_, io::Error>(Stream::new(file, limit))
-        };
-        let (stdout, stderr) = (open(OutputStream::Stdout)?, open(OutputStream::Stderr)?);
-        Ok(Self { stdout, stderr, buffer: vec![0; CHUNK].into_boxed_slice() })
+    /// `limit` is in bytes, for each.
+    pub(super) fn new(dir: &RunDir, limit: u64) -> Self {
+        let stream = |stream| Stream::new(dir.output(stream), limit);
+        let (stdout, stderr) = (stream(OutputStream::Stdout), stream(OutputStream::Stderr));
+        Self { stdout, stderr, buffer: vec![0; CHUNK].into_boxed_slice() }
     }
 
     pub(super) fn connect(&mut self, stdout: File, stderr: File) {
@@ -70,7 +69,9 @@ impl Streams {
 pub(super) struct Stream {
     /// None once all writers have closed it.
     pub(super) pipe: Option<File>,
-    file: File,
+    path: PathBuf,
+    /// None until there is something to be written.
+    file: Option<File>,
     limit: u64,
     size: StreamSize,
     ends_line: bool,
@@ -79,8 +80,16 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn new(file: File, limit: u64) -> Self {
-        Self { pipe: None, file, limit, size: StreamSize::default(), ends_line: true, failed: false }
+    fn new(path: PathBuf, limit: u64) -> Self {
+        Self {
+            pipe: None,
+            path,
+            file: None,
+            limit,
+            size: StreamSize::default(),
+            ends_line: true,
+            failed: false,
+        }
     }
 
     pub(super) fn size(&self) -> StreamSize {
@@ -113,7 +122,7 @@ impl Stream {
 
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.file.write(bytes) {
+            match self.write_some(bytes) {
                 Ok(length) if length > 0 => {
                     self.size.kept += length as u64;
                     self.ends_line = bytes[length - 1] == b'\n';
@@ -128,6 +137,16 @@ impl Stream {
             }
         }
         Ok(())
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                none.insert(OpenOptions::new().append(true).create_new(true).mode(0o600).open(&self.path)?)
+            }
+        };
+        file.write(bytes)
     }
 
     fn finish(&mut self, buffer: &mut [u8]) -> io::Result<()> {

@@ -4,10 +4,14 @@ use super::{
     Keeper,
     ending::{Ending, TIME_LIMIT_GRACE, after},
     job::Job,
-    leftovers::{Family, GRACE, usage},
+    leftovers::{Family, GRACE, Usage},
 };
-use crate::{order::Order, text};
-use pool_api::JobSpec;
+use crate::{
+    journal::RunRecord,
+    order::{Act, Order},
+    text,
+};
+use pool_api::RunId;
 use pool_protocol::{FrameBuffer, Outcome, OutputStream, RunEnd};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -26,12 +30,13 @@ const REAP_EVERY: Duration = Duration::from_secs(10);
 /// A run that goes on.
 pub(super) struct Watch<'a> {
     keeper: &'a Keeper<'a>,
+    run: &'a RunId,
     job: Job,
     family: Family,
     time_limit: Option<(Duration, Instant)>,
     ending: Option<Ending>,
     output_failed: Option<String>,
-    orders: FrameBuffer,
+    orders: &'a mut FrameBuffer,
     /// What the daemon wants to be told of.
     tell: Vec<(OutputStream, u64)>,
 }
@@ -45,21 +50,27 @@ struct Ready {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(keeper: &'a Keeper<'a>, job: Job, spec: &JobSpec) -> Self {
+    pub(super) fn new(
+        keeper: &'a Keeper<'a>,
+        job: Job,
+        record: &'a RunRecord,
+        orders: &'a mut FrameBuffer,
+    ) -> Self {
         let now = Instant::now();
         Self {
             keeper,
+            run: &record.run,
             family: Family { job: job.pid },
             job,
-            time_limit: spec.time_limit.map(|limit| (limit, after(now, limit))),
+            time_limit: record.spec.time_limit.map(|limit| (limit, after(now, limit))),
             ending: None,
             output_failed: None,
-            orders: FrameBuffer::new(),
+            orders,
             tell: Vec::new(),
         }
     }
 
-    pub(super) fn until_end(mut self, started_ms: u64) -> RunEnd {
+    pub(super) fn until_end(mut self, started_ms: u64, before: &Usage) -> RunEnd {
         let mut reap_at = Instant::now() + REAP_EVERY;
         loop {
             let ready = self.wait(reap_at);
@@ -82,7 +93,8 @@ impl<'a> Watch<'a> {
         if let Err(error) = self.job.streams.finish() {
             self.output_failed.get_or_insert(error.to_string());
         }
-        let usage = usage().ok();
+        let usage = Usage::of_children().ok();
+        let cpu_time = |usage: &Usage| usage.cpu_time.saturating_sub(before.cpu_time);
         RunEnd {
             outcome: match (self.output_failed, status) {
                 (Some(reason), _) => Outcome::OutputFailed { reason: text::reason(&reason) },
@@ -92,8 +104,8 @@ impl<'a> Watch<'a> {
             killed: self.ending.map(|ending| ending.reason),
             started_ms: Some(started_ms),
             ended_ms,
-            peak_memory: usage.map(|(_, memory)| memory),
-            cpu_time_ms: usage.map(|(time, _)| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            peak_memory: usage.as_ref().map(|usage| usage.peak_memory),
+            cpu_time_ms: usage.map(|usage| u64::try_from(cpu_time(&usage).as_millis()).unwrap_or(u64::MAX)),
             stdout: self.job.streams.stdout.size(),
             stderr: self.job.streams.stderr.size(),
         }
@@ -139,9 +151,11 @@ impl<'a> Watch<'a> {
         let Ok(length) = rustix::io::read(io::stdin().as_fd(), &mut buffer) else { return };
         self.orders.push(&buffer[..length]);
         loop {
-            match self.orders.next_frame() {
-                Ok(Some(Order::Kill { reason, times })) => self.begin_ending(reason, times),
-                Ok(Some(Order::Tell { stream, beyond })) => self.tell.push((stream, beyond)),
+            match self.orders.next_frame::<Order>() {
+                // For a run that has ended meanwhile.
+                Ok(Some(order)) if order.run != *self.run => {}
+                Ok(Some(Order { act: Act::Kill { reason, times }, .. })) => self.begin_ending(reason, times),
+                Ok(Some(Order { act: Act::Tell { stream, beyond }, .. })) => self.tell.push((stream, beyond)),
                 Ok(None) => break,
                 // From a daemon of another release. What is understood is done.
                 Err(error) => log!("{}: an order is not understood: {error}", self.keeper.name),

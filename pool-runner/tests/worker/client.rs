@@ -48,6 +48,12 @@ impl Worker {
         self.dir().join("runs").join(run.to_string())
     }
 
+    /// The names in the directory of all runs.
+    pub(crate) fn run_files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir().join("runs")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     /// A connection that has not said hello.
     pub(crate) fn connect(&self) -> Pool {
         Pool::connect(Path::new(PROGRAM), &self.root)
@@ -64,15 +70,21 @@ impl Worker {
         pool
     }
 
-    /// The number in one of a run's records.
-    pub(crate) fn recorded_pid(&self, run: &RunId, file: &str, field: &str) -> Pid {
-        let text = fs::read_to_string(self.run_dir(run).join(file)).unwrap();
-        let record: serde_json::Value = serde_json::from_str(&text).unwrap();
-        Pid::from_raw(i32::try_from(record[field]["pid"].as_i64().unwrap()).unwrap()).unwrap()
+    /// The line of this kind in a run's journal; none if it is not there.
+    fn journal(&self, run: &RunId, kind: &str) -> Option<serde_json::Value> {
+        let text = fs::read_to_string(self.run_dir(run).join("journal")).unwrap();
+        let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.find_map(|line| line.get(kind).cloned())
     }
 
     pub(crate) fn keeper(&self, run: &RunId) -> Pid {
-        self.recorded_pid(run, "keeper.json", "keeper")
+        let keeper = self.journal(run, "kept").unwrap();
+        Pid::from_raw(i32::try_from(keeper["pid"].as_i64().unwrap()).unwrap()).unwrap()
+    }
+
+    /// Whether a run's end is on record.
+    pub(crate) fn has_ended(&self, run: &RunId) -> bool {
+        self.journal(run, "ended").is_some()
     }
 
     /// Processes that jobs of this worker have started and that live.

@@ -4,6 +4,7 @@
 mod client;
 mod command_line;
 mod endings;
+mod keepers;
 mod latency;
 mod orphans;
 mod output;

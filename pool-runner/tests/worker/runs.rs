@@ -37,19 +37,6 @@ fn the_start_is_told_as_an_event() {
 }
 
 #[test]
-fn keepers_of_ended_runs_are_reaped() {
-    let worker = Worker::new();
-    let mut pool = worker.attach(1);
-    for number in 0..10 {
-        pool.run(&run(&format!("a-{number}")), &sh("true"));
-    }
-    let daemon = pool.daemon_pid().as_raw_nonzero();
-    crate::client::wait_until("the daemon has no child", || {
-        fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap().is_empty()
-    });
-}
-
-#[test]
 fn a_known_run_is_not_started_again() {
     let worker = Worker::new();
     let witness = worker.root.with_file_name("witness");
@@ -177,7 +164,7 @@ fn what_is_forgotten_is_deleted() {
     // No end of the forgotten run comes before the list.
     assert!(matches!(pool.next_frame(), Some(ToPool::Runs { request: answered, .. }) if answered == request));
     crate::client::wait_until("its files are deleted", || {
-        fs::read_dir(worker.dir().join("runs")).unwrap().count() == 1
+        worker.run_files().iter().filter(|name| !name.starts_with(".keeper")).count() == 1
     });
 }
 
@@ -199,13 +186,13 @@ fn what_a_run_used_is_told() {
 fn nobody_else_can_read_the_runners_files() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);
-    pool.run(&run("a"), &sh("true"));
+    pool.run(&run("a"), &sh("echo out; echo err >&2"));
     let mode = |path: &std::path::Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
     let dir = worker.run_dir(&run("a"));
     for path in [&worker.root, &worker.dir(), &worker.dir().join("runs"), &dir] {
         assert_eq!(mode(path), 0o700, "{}", path.display());
     }
-    for name in ["record.json", "end.json", "stdout", "stderr", "control"] {
+    for name in ["journal", "stdout", "stderr", "control"] {
         assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
     }
     assert_eq!(mode(&worker.dir().join("socket")), 0o600);
@@ -222,7 +209,7 @@ fn jobs_run_as_the_user_that_is_configured() {
     fs::create_dir(&worker.root).unwrap();
     fs::write(worker.root.join("runner-user"), "12345:23456\n").unwrap();
     let mut pool = worker.attach(1);
-    let script = "id -u; id -g; id -G; pwd; touch here $TMPDIR/there; ls .. ; cat ../record.json; \
+    let script = "id -u; id -g; id -G; pwd; touch here $TMPDIR/there; ls .. ; cat ../journal; \
                   cat ../../../settings.json; echo x > ../../../socket";
     pool.run(&run("a"), &sh(script));
     let work = worker.run_dir(&run("a")).join("work");

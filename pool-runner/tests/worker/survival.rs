@@ -20,7 +20,7 @@ fn a_lost_connection_loses_nothing() {
     pool.start(&run("a"), &spec).unwrap();
     pool.cut();
     fs::write(&go, "\n").unwrap();
-    wait_until("it has ended", || worker.run_dir(&run("a")).join("end.json").exists());
+    wait_until("it has ended", || worker.has_ended(&run("a")));
     let mut pool = worker.attach(1);
     let end = pool.exited(&run("a"));
     assert_eq!(end.outcome, Outcome::Exited { code: 3 });
@@ -109,7 +109,7 @@ fn an_end_without_a_daemon_is_known_to_the_next_one() {
     kill_process(pool.daemon_pid(), Signal::KILL).unwrap();
     pool.wait_for_end();
     fs::write(&go, "\n").unwrap();
-    wait_until("it has ended", || worker.run_dir(&run("a")).join("end.json").exists());
+    wait_until("it has ended", || worker.has_ended(&run("a")));
     assert_eq!(worker.attach(1).exited(&run("a")).outcome, Outcome::Exited { code: 3 });
 }
 
@@ -153,9 +153,12 @@ fn a_record_that_cannot_be_read_is_stale_and_can_be_forgotten() {
     pool.run(&run("a"), &sh("true"));
     kill_process(pool.daemon_pid(), Signal::KILL).unwrap();
     pool.wait_for_end();
-    fs::write(worker.run_dir(&run("a")).join("record.json"), "{").unwrap();
-    // A directory without a record is what a crash leaves before anything is acknowledged: not a run.
-    fs::create_dir(worker.run_dir(&run("b"))).unwrap();
+    fs::write(worker.run_dir(&run("a")).join("journal"), "{\n").unwrap();
+    // What a crash leaves before anything is acknowledged is not a run: no record, or the beginning of one.
+    for name in ["b", "c"] {
+        fs::create_dir(worker.run_dir(&run(name))).unwrap();
+    }
+    fs::write(worker.run_dir(&run("c")).join("journal"), "{\"accepted\":").unwrap();
     let mut pool = worker.attach(1);
     let runs = pool.list().0;
     let [report] = &runs[..] else { panic!("{runs:?}") };
