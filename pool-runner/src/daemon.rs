@@ -6,7 +6,7 @@
 mod broken;
 mod clearing;
 mod event_loop;
-mod keepers;
+pub(crate) mod keepers;
 mod orphan;
 mod reading;
 mod requests;

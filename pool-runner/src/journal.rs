@@ -1,29 +1,28 @@
 //! What is known of a run, beside its output: a file with a line of JSON for each thing that has become known.
 //!
 //! The daemon writes the first line, the run's keeper the others; of a run whose keeper was killed, the daemon writes the last. What
-//! follows the last end of line was being written when its writer was killed, and does not count.
+//! follows the last end of line does not count: it is space that was taken for further lines, or was being written when its writer was
+//! killed.
 //!
 //! One file, for a file is what costs most of a short job on many file systems. It survives the death of any process, not the loss of
 //! power: that ends all jobs of the machine as well.
 
 use pool_api::{InstanceSetId, JobSpec, RunId};
 use pool_protocol::RunEnd;
-use rustix::{
-    fs::{FallocateFlags, fallocate},
-    io::Errno,
-};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, Write as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
-/// More than all lines after the first can be long: their texts are bounded.
-const RESERVED: u64 = 3 * 4096;
-/// A journal is shorter than this.
-const LARGEST: u64 = 4 * 1024 * 1024;
+/// More than all lines after the first can be long, in bytes: their texts are bounded (see the test below).
+const RESERVED: usize = 2048;
+/// Most journals are shorter, in bytes.
+const USUAL: usize = 4096;
+/// All are shorter, in bytes.
+const LARGEST: usize = 8 * 1024 * 1024;
 
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,48 +66,37 @@ pub(crate) struct ProcessId {
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
-    /// The last line has no end: somebody was killed, or the disk is full.
-    torn: bool,
+    /// Where the next line goes.
+    end: u64,
 }
 
 impl Journal {
-    /// Makes one with its first line, and takes the disk space for the others, so that a full disk cannot prevent them.
-    pub(crate) fn create(path: &Path, record: RunRecord) -> io::Result<RunRecord> {
-        let entry = Entry::Accepted(record);
-        let line = line(&entry)?;
+    /// Makes one with its first line, and takes the disk space for the others, so that a full disk cannot prevent them: by zeros, for
+    /// these never reach the disk if the run is forgotten soon. Returns where that line ends.
+    pub(crate) fn create(path: &Path, entry: &Entry) -> io::Result<u64> {
+        let mut bytes = line(entry)?;
+        let end = bytes.len();
+        bytes.resize(end + RESERVED, 0);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, line.len() as u64 + RESERVED) {
-            // Some file systems cannot promise room.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            Err(error) => return Err(error.into()),
-        }
-        file.write_all(&line)?;
-        match entry {
-            Entry::Accepted(record) => Ok(record),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
+        file.write_all(&bytes)?;
+        Ok(end as u64)
     }
 
     /// Opens one to add to it. Gives what it holds, too.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, Content)> {
-        let mut file = OpenOptions::new().read(true).append(true).open(path)?;
-        let content = Content::read(&mut file, 0)?;
-        let torn = content.end < file.metadata()?.len();
-        Ok((Self { file, torn }, content))
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let content = Content::read(&file, 0)?;
+        Ok((Self { file, end: content.end }, content))
     }
 
     /// Adds a line.
     ///
     /// # Errors
-    /// It may be there in part; the next one does not suffer from that.
+    /// It may be there in part; the next one takes its place.
     pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        let mut line = line(entry)?;
-        if self.torn {
-            line.insert(0, b'\n');
-        }
-        self.torn = true;
-        self.file.write_all(&line)?;
-        self.torn = false;
+        let line = line(entry)?;
+        self.file.write_all_at(&line, self.end)?;
+        self.end += line.len() as u64;
         Ok(())
     }
 }
@@ -133,18 +121,14 @@ impl Content {
     /// Reads the whole lines from this place on; none where there is no file.
     pub(crate) fn of(path: &Path, from: u64) -> io::Result<Option<Self>> {
         match File::open(path) {
-            Ok(mut file) => Self::read(&mut file, from).map(Some),
+            Ok(file) => Self::read(&file, from).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn read(file: &mut File, from: u64) -> io::Result<Self> {
-        if from > 0 {
-            file.seek(SeekFrom::Start(from))?;
-        }
-        let mut bytes = Vec::new();
-        file.take(LARGEST).read_to_end(&mut bytes)?;
+    fn read(file: &File, from: u64) -> io::Result<Self> {
+        let bytes = read_at(file, from)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let mut content = Self { end: from + whole as u64, ..Self::default() };
         for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -157,19 +141,40 @@ impl Content {
     }
 }
 
+/// All from this place on. Most journals need one read for that.
+fn read_at(file: &File, from: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; USUAL];
+    let mut length = 0;
+    loop {
+        match file.read_at(&mut bytes[length..], from + length as u64) {
+            Ok(more) if length + more < bytes.len() => {
+                bytes.truncate(length + more);
+                return Ok(bytes);
+            }
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if length >= LARGEST {
+            return Err(io::Error::other(format!("it is longer than {LARGEST} bytes")));
+        }
+        bytes.resize(length * 2, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use pool_api::JobId;
     use std::fs;
 
-    fn record() -> RunRecord {
-        RunRecord {
+    fn record() -> Entry {
+        Entry::Accepted(RunRecord {
             instance_set: InstanceSetId::new("set").unwrap(),
             run: RunId::new(JobId::new("a").unwrap(), 1),
             spec: JobSpec::new(["true"]),
             accepted_ms: 7,
-        }
+        })
     }
 
     #[test]
@@ -177,26 +182,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         assert!(Content::of(&path, 0).unwrap().is_none());
-        Journal::create(&path, record()).unwrap();
-        assert!(Journal::create(&path, record()).is_err(), "a second one in its place");
+        let end = Journal::create(&path, &record()).unwrap();
+        assert!(Journal::create(&path, &record()).is_err(), "a second one in its place");
         let first = Content::of(&path, 0).unwrap().unwrap();
         assert!(matches!(&first.entries[..], [Entry::Accepted(found)] if found.accepted_ms == 7));
 
         let (mut journal, content) = Journal::open(&path).unwrap();
-        assert_eq!((content.entries.len(), content.end), (1, first.end));
+        assert_eq!((content.entries.len(), content.end, first.end), (1, end, end));
         journal.append(&Entry::Started { at_ms: 8 }).unwrap();
         let more = Content::of(&path, first.end).unwrap().unwrap();
         assert!(matches!(more.entries[..], [Entry::Started { at_ms: 8 }]), "{more:?}");
-        assert_eq!(more.end, fs::metadata(&path).unwrap().len());
+        assert!(more.end > end);
     }
 
     #[test]
     fn a_torn_line_does_not_count_and_does_not_spoil_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        Journal::create(&path, record()).unwrap();
-        let mut file = File::options().append(true).open(&path).unwrap();
-        file.write_all(b"{\"started\":{\"at").unwrap();
+        let end = Journal::create(&path, &record()).unwrap();
+        let torn = b"{\"started\":{\"at_ms\":123456";
+        File::options().write(true).open(&path).unwrap().write_all_at(torn, end).unwrap();
         let content = Content::of(&path, 0).unwrap().unwrap();
         assert_eq!((content.entries.len(), content.damaged), (1, false));
         let (mut journal, _) = Journal::open(&path).unwrap();
@@ -217,5 +222,37 @@ mod tests {
         assert!(matches!(Content::of(&path, 0).unwrap().unwrap(), Content { damaged: false, end: 0, .. }));
         fs::write(&path, "{\n").unwrap();
         assert!(Content::of(&path, 0).unwrap().unwrap().damaged);
+    }
+
+    #[test]
+    fn a_long_journal_is_read_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let Entry::Accepted(mut record) = record() else { panic!() };
+        record.spec.command.push("x".repeat(3 * USUAL));
+        let end = Journal::create(&path, &Entry::Accepted(record)).unwrap();
+        let content = Content::of(&path, 0).unwrap().unwrap();
+        assert_eq!((content.entries.len(), content.end), (1, end));
+        assert!(Content::of(&path, end).unwrap().unwrap().entries.is_empty());
+    }
+
+    #[test]
+    fn all_further_lines_have_room_in_what_was_reserved() {
+        use pool_protocol::{Outcome, StreamSize};
+        let reason = crate::text::reason(&"\"".repeat(10_000));
+        let size = StreamSize { kept: u64::MAX, cut: u64::MAX };
+        let process = ProcessId { pid: i32::MAX, start_ticks: u64::MAX, boot_id: "x".repeat(36) };
+        let end = RunEnd {
+            outcome: Outcome::OutputFailed { reason: reason.clone() },
+            killed: Some(reason),
+            started_ms: Some(u64::MAX),
+            ended_ms: u64::MAX,
+            peak_memory: Some(u64::MAX),
+            cpu_time_ms: Some(u64::MAX),
+            stdout: size,
+            stderr: size,
+        };
+        let all = [Entry::Kept(process), Entry::Started { at_ms: u64::MAX }, Entry::Ended(end)];
+        assert!(all.iter().map(|entry| line(entry).unwrap().len()).sum::<usize>() <= RESERVED);
     }
 }

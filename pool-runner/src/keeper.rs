@@ -11,6 +11,7 @@ mod output;
 mod watch;
 
 use crate::{
+    daemon::keepers::{NEWS, NEXT},
     error::RunnerError,
     job_user::JobUser,
     journal::{Entry, Journal, RunRecord},
@@ -30,6 +31,8 @@ use std::{
 
 /// How long until a line that could not be written is tried again.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// Most bytes that are taken from a pipe at once.
+const CHUNK: usize = 64 * 1024;
 
 pub(crate) fn run(layout: &Layout) -> Result<(), RunnerError> {
     // A session of its own: signals to the daemon's do not reach it, and leftovers can be found by it.
@@ -42,7 +45,7 @@ pub(crate) fn run(layout: &Layout) -> Result<(), RunnerError> {
     let process = process::identify(rustix::process::getpid()).map_err(RunnerError::system("know itself"))?;
     let line = io::stdout().as_fd().try_clone_to_owned().map_err(RunnerError::system("use its line"))?;
     let mut line = BufReader::new(File::from(line));
-    let mut orders = FrameBuffer::new();
+    let mut tools = Tools { orders: FrameBuffer::new(), buffer: vec![0; CHUNK].into() };
     loop {
         let mut name = String::new();
         // The daemon is gone, or needs no further keeper.
@@ -51,25 +54,32 @@ pub(crate) fn run(layout: &Layout) -> Result<(), RunnerError> {
         }
         let name = name.trim_end();
         let dir = layout.run_named(name);
-        let (journal, content) =
+        let (mut journal, content) =
             Journal::open(&dir.journal()).map_err(RunnerError::file("open", dir.journal()))?;
         let Some(Entry::Accepted(record)) = content.entries.into_iter().next() else {
             let source = io::ErrorKind::InvalidData.into();
             return Err(RunnerError::File { what: "read", path: dir.journal(), source });
         };
-        let before = Usage::of_children().map_err(RunnerError::system("know what it uses"))?;
-        let mut keeper = Keeper { layout, name, dir, journal };
         // Before the job is started. Without it a later daemon takes the run for one that was never begun.
-        keeper
-            .journal
-            .append(&Entry::Kept(process.clone()))
-            .map_err(RunnerError::file("write", keeper.dir.journal()))?;
-        let end = keeper.keep(&record, &before, &mut orders);
+        journal.append(&Entry::Kept(process.clone())).map_err(RunnerError::file("write", dir.journal()))?;
+        let before = Usage::of_children().map_err(RunnerError::system("know what it uses"))?;
+        let mut keeper = Keeper { layout, name, dir, journal, line: line.get_ref() };
+        let end = keeper.keep(&record, &before, &mut tools);
         keeper.record_end(end);
-        if !leftovers::nothing_is_left() || line.get_mut().write_all(b"\n").is_err() {
+        if !leftovers::nothing_is_left() {
+            keeper.say(NEWS);
             return Ok(());
         }
+        keeper.say(NEXT);
     }
+}
+
+/// What a keeper needs for any run.
+struct Tools {
+    /// What has come of orders.
+    orders: FrameBuffer,
+    /// For output on its way.
+    buffer: Box<[u8]>,
 }
 
 /// A run that it keeps.
@@ -78,10 +88,12 @@ struct Keeper<'a> {
     name: &'a str,
     dir: RunDir,
     journal: Journal,
+    /// To the daemon that has started this process.
+    line: &'a File,
 }
 
 impl Keeper<'_> {
-    fn keep(&mut self, record: &RunRecord, before: &Usage, orders: &mut FrameBuffer) -> RunEnd {
+    fn keep(&mut self, record: &RunRecord, before: &Usage, tools: &mut Tools) -> RunEnd {
         match self.start(record) {
             Err(reason) => RunEnd {
                 outcome: Outcome::NotStarted { reason: text::reason(&reason) },
@@ -94,7 +106,7 @@ impl Keeper<'_> {
                 stderr: pool_protocol::StreamSize::default(),
             },
             Ok((job, started_ms)) => {
-                watch::Watch::new(self, job, record, orders).until_end(started_ms, before)
+                watch::Watch::new(self, job, record, tools).until_end(started_ms, before)
             }
         }
     }
@@ -108,11 +120,11 @@ impl Keeper<'_> {
         if let Err(error) = self.journal.append(&Entry::Started { at_ms }) {
             log!("{}: cannot record the start: {error}", self.name);
         }
-        self.notify();
+        self.say(NEWS);
         Ok((job, at_ms))
     }
 
-    /// Writes how the run ended. Does not give up: until that is on disk, nobody may be told.
+    /// Writes how the run ended. Does not give up: until that is on record, nobody may be told.
     fn record_end(&mut self, end: RunEnd) {
         let end = Entry::Ended(end);
         while let Err(error) = self.journal.append(&end) {
@@ -122,13 +134,16 @@ impl Keeper<'_> {
             log!("{}: cannot record the end, trying again: {error}", self.name);
             thread::sleep(RECORD_AGAIN);
         }
-        self.notify();
     }
 
-    /// Tells the daemon, if there is one, that there is news of this run.
-    fn notify(&self) {
-        // No daemon: the next one looks by itself. A daemon that does not read: it sees the end all the same, when the keeper
-        // says that it waits for another run, or ends.
+    /// Tells the daemon that there is news of this run: the one that has started this process, or the one that has followed it.
+    fn say(&self, what: u8) {
+        let mut line = self.line;
+        if line.write_all(&[what]).is_ok() {
+            return;
+        }
+        // No daemon: the next one looks by itself. A daemon that does not read: it sees the end all the same, for this
+        // process ends then.
         if let Ok(Some(mut file)) = order::open_writer(&self.layout.notify()) {
             let _ = file.write_all(format!("{}\n", self.name).as_bytes());
         }

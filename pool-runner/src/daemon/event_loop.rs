@@ -157,10 +157,10 @@ impl Daemon {
         }
     }
 
-    /// Keepers have something to say.
+    /// Keepers have something to say that an earlier daemon has started, or a thread that has cleared up behind one.
     fn notified(&mut self, mut notify: &File) {
         // Each write is shorter than PIPE_BUF, and so is whole, but a read may end within one.
-        let mut bytes = vec![0; 64 * 1024];
+        let mut bytes = [0; 4096];
         let length = notify.read(&mut bytes).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes[..length]);
         let runs: BTreeSet<RunId> = text.lines().filter_map(layout::run_of_name).collect();

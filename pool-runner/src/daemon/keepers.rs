@@ -21,7 +21,8 @@ pub(super) type KeeperId = u64;
 /// One keeper.
 #[derive(Debug)]
 struct Keeper {
-    /// Takes the names of runs, and says when one has ended and the next may come. A keeper without a run ends with it.
+    /// Takes the names of runs, and says when there is [news](NEWS) of one and when the [next](NEXT) may come. A keeper without a
+    /// run ends with it.
     line: UnixStream,
     /// Where it gets its orders.
     control: Rc<File>,
@@ -34,11 +35,16 @@ enum Now {
     Waits { since: Instant },
 }
 
+/// What a keeper says in its line: there is news of its run.
+pub(crate) const NEWS: u8 = b'.';
+/// Its run has ended, and it waits for the next.
+pub(crate) const NEXT: u8 = b'\n';
+
 /// What a keeper's line has said.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// The run has ended; the keeper waits for the next.
-    Ended(RunId),
+    /// There is something to read in the run's journal, or of its output.
+    News(RunId),
     /// The keeper is gone, and this was its run.
     Gone(Option<RunId>),
     Nothing,
@@ -119,9 +125,16 @@ impl Keepers {
         let mut bytes = [0; 16];
         match keeper.line.read(&mut bytes) {
             Ok(length) if length > 0 => {
-                self.waiting.push(id);
+                let waits = bytes[..length].contains(&NEXT);
                 match std::mem::replace(&mut keeper.now, Now::Waits { since: now }) {
-                    Now::Keeps(run) => Said::Ended(run),
+                    Now::Keeps(run) if waits => {
+                        self.waiting.push(id);
+                        Said::News(run)
+                    }
+                    Now::Keeps(run) => {
+                        keeper.now = Now::Keeps(run.clone());
+                        Said::News(run)
+                    }
                     Now::Waits { .. } => Said::Nothing,
                 }
             }

@@ -223,7 +223,7 @@ impl Runs {
     /// To be called when a keeper's line is readable, or has ended.
     pub(super) fn listen(&mut self, keeper: KeeperId, now: Instant) -> Heard {
         match self.keepers.listen(&self.layout, keeper, now) {
-            Said::Ended(run) => {
+            Said::News(run) => {
                 let news = self.look(&run);
                 Heard { about: Some((run, news)), gone: false }
             }
@@ -280,17 +280,16 @@ impl Runs {
         if self.runs.len() >= MOST_RUNS {
             return Err(format!("{MOST_RUNS} runs are kept already: forget some"));
         }
-        let record =
-            RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms: text::now_ms() };
-        let result =
-            self.record(record).and_then(|record| Ok((record, self.keepers.give(&self.layout, id)?)));
-        match result {
-            Ok((record, control)) => {
+        let (resources, accepted_ms) = (spec.resources, text::now_ms());
+        let record = RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms };
+        let recorded = self.record(id, &Entry::Accepted(record));
+        match recorded.and_then(|read_to| Ok((read_to, self.keepers.give(&self.layout, id)?))) {
+            Ok((read_to, control)) => {
                 let run = Run {
-                    instance_set: Some(record.instance_set),
-                    resources: record.spec.resources,
-                    accepted_ms: record.accepted_ms,
-                    read_to: 0,
+                    instance_set: Some(set.clone()),
+                    resources,
+                    accepted_ms,
+                    read_to,
                     kept: false,
                     phase: Phase::Starting { control },
                 };
@@ -304,14 +303,15 @@ impl Runs {
         }
     }
 
-    /// Known to any later daemon when this returns, with room for all that must be written later.
-    fn record(&self, record: RunRecord) -> io::Result<RunRecord> {
-        let dir = self.layout.run(&record.run);
+    /// Known to any later daemon when this returns, with room for all that must be written later. Returns how far its journal
+    /// goes.
+    fn record(&self, id: &RunId, entry: &Entry) -> io::Result<u64> {
+        let dir = self.layout.run(id);
         let mode = if self.layout.job_user().exists() { 0o711 } else { 0o700 };
         files::make_dir(dir.path(), mode)?;
         files::make_dir(&dir.work(), 0o700)?;
         files::make_dir(&dir.temporary(), 0o700)?;
-        Journal::create(&dir.journal(), record)
+        Journal::create(&dir.journal(), entry)
     }
 
     /// Looks at what the keeper has written.

@@ -2,10 +2,14 @@
 
 use super::output::Streams;
 use crate::{job_user::JobUser, journal::RunRecord, layout::RunDir, process::RUN_VARIABLE};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::{
+    fs::{Access, access},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
 use std::{
     ffi::OsString,
     fs::File,
+    io::Read as _,
     os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -39,13 +43,17 @@ pub(super) fn spawn(
     if !directory.is_dir() {
         return Err(format!("the directory {} does not exist", directory.display()));
     }
-    let mut command = Command::new(program);
+    let environment = environment(record, dir, user);
+    // With a path and the same user, the standard library need not copy this whole process to start another.
+    let path = if user.is_none() { find(program, &environment) } else { None };
+    let mut command = Command::new(path.unwrap_or_else(|| program.into()));
     command
+        .arg0(program)
         .args(args)
         .current_dir(directory)
         .process_group(0)
         .env_clear()
-        .envs(environment(record, dir, user))
+        .envs(environment)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -69,6 +77,27 @@ pub(super) fn spawn(
         format!("cannot watch {program}: {error}")
     })?;
     Ok(Job { pid, pidfd, streams })
+}
+
+/// The file of a program that is named without a directory: the first of that name that can be executed, as the system itself looks for
+/// it. None: the system looks for it, and says why it cannot be started.
+fn find(program: &str, environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+    if program.is_empty() || program.contains('/') {
+        return None;
+    }
+    // The last of several counts.
+    let (_, path) = environment.iter().rev().find(|(name, _)| name == "PATH")?;
+    let mut files = std::env::split_paths(path).map(|dir| dir.join(program));
+    let found = files.find(|file| access(file, Access::EXEC_OK).is_ok() && file.is_file())?;
+    // A relative one is looked for from the job's directory. For a script that does not say what runs it, the system takes a
+    // shell, but not when it is given a path.
+    (found.is_absolute() && says_what_runs_it(&found)).then_some(found)
+}
+
+fn says_what_runs_it(file: &Path) -> bool {
+    let mut begin = [0; 2];
+    File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok()
+        && matches!(&begin, b"#!" | b"\x7fE")
 }
 
 fn give(path: &Path, user: &JobUser) -> std::io::Result<()> {
@@ -96,4 +125,42 @@ fn environment(record: &RunRecord, dir: &RunDir, user: Option<&JobUser>) -> Vec<
         (RUN_VARIABLE.into(), dir.path().into()),
     ]);
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    #[test]
+    fn a_program_is_found_where_the_system_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |dir_name: &str, content: &str, mode| {
+            let file = dir.path().join(dir_name).join("tool");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            file
+        };
+        make("not-executable", "#!/bin/sh\n", 0o644);
+        fs::create_dir_all(dir.path().join("directory/tool")).unwrap();
+        let script = make("script", "#!/bin/sh\n", 0o755);
+        make("bare", "echo no interpreter\n", 0o755);
+        let path = |dirs: &[&str]| {
+            let dirs = dirs.iter().map(|name| dir.path().join(name));
+            vec![
+                ("PATH".into(), "/the/first/does/not/count".into()),
+                ("PATH".into(), std::env::join_paths(dirs).unwrap()),
+            ]
+        };
+        assert_eq!(
+            find("tool", &path(&["none", "directory", "not-executable", "script", "bare"])),
+            Some(script)
+        );
+        // The first counts, also where it is one that the system runs otherwise.
+        assert_eq!(find("tool", &path(&["bare", "script"])), None);
+        assert_eq!(find("tool", &path(&["none"])), None);
+        assert_eq!(find("./tool", &path(&["script"])), None);
+        assert_eq!(find("tool", &[("PATH".into(), "script".into())]), None);
+    }
 }

@@ -45,11 +45,11 @@ impl Family {
         children
     }
 
-    /// Kills all that is left, and reaps the job's process at last. Call it once that has ended. None: it had been
-    /// reaped already, which cannot be.
-    pub(super) fn end(&self) -> Option<WaitStatus> {
+    /// Kills all that is left, and reaps the job's process at last. Call it once that has ended. `left`: there was something at the
+    /// last look. None: it had been reaped already, which cannot be.
+    pub(super) fn end(&self, left: bool) -> Option<WaitStatus> {
         let deadline = Instant::now() + BOUND;
-        if self.reap_orphans() > 0 {
+        if left {
             // The job's process, not yet reaped, keeps the group's number.
             let _ = kill_process_group(self.job, Signal::KILL);
             while kill_and_reap(&self.orphans()) && Instant::now() < deadline {}

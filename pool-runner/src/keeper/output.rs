@@ -9,8 +9,6 @@ use std::{
     path::PathBuf,
 };
 
-/// Most bytes that are taken from a pipe at once.
-const CHUNK: usize = 64 * 1024;
 /// Most bytes that are still taken after the job has ended, in case that a process which could not be ended goes
 /// on writing.
 const MOST_AFTER_END: u64 = 16 * 1024 * 1024;
@@ -20,7 +18,6 @@ const MOST_AFTER_END: u64 = 16 * 1024 * 1024;
 pub(super) struct Streams {
     pub(super) stdout: Stream,
     pub(super) stderr: Stream,
-    buffer: Box<[u8]>,
 }
 
 impl Streams {
@@ -28,7 +25,7 @@ impl Streams {
     pub(super) fn new(dir: &RunDir, limit: u64) -> Self {
         let stream = |stream| Stream::new(dir.output(stream), limit);
         let (stdout, stderr) = (stream(OutputStream::Stdout), stream(OutputStream::Stderr));
-        Self { stdout, stderr, buffer: vec![0; CHUNK].into_boxed_slice() }
+        Self { stdout, stderr }
     }
 
     pub(super) fn connect(&mut self, stdout: File, stderr: File) {
@@ -48,18 +45,18 @@ impl Streams {
     /// # Errors
     /// The file could not be written. The pipe is emptied nevertheless, now and later, so that the job does not
     /// hang.
-    pub(super) fn pump(&mut self, stream: OutputStream) -> io::Result<()> {
+    pub(super) fn pump(&mut self, stream: OutputStream, buffer: &mut [u8]) -> io::Result<()> {
         let stream = match stream {
             OutputStream::Stdout => &mut self.stdout,
             OutputStream::Stderr => &mut self.stderr,
         };
-        stream.pump(&mut self.buffer).map(|_| ())
+        stream.pump(buffer).map(|_| ())
     }
 
     /// Takes what is left in the pipes, and adds the notes.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
-        let stdout = self.stdout.finish(&mut self.buffer);
-        let stderr = self.stderr.finish(&mut self.buffer);
+    pub(super) fn finish(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let stdout = self.stdout.finish(buffer);
+        let stderr = self.stderr.finish(buffer);
         stdout.and(stderr)
     }
 }

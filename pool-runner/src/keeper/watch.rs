@@ -1,18 +1,19 @@
 //! From the job's start to its end.
 
 use super::{
-    Keeper,
+    Keeper, Tools,
     ending::{Ending, TIME_LIMIT_GRACE, after},
     job::Job,
     leftovers::{Family, GRACE, Usage},
 };
 use crate::{
+    daemon::keepers::NEWS,
     journal::RunRecord,
     order::{Act, Order},
     text,
 };
 use pool_api::RunId;
-use pool_protocol::{FrameBuffer, Outcome, OutputStream, RunEnd};
+use pool_protocol::{Outcome, OutputStream, RunEnd};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -36,7 +37,7 @@ pub(super) struct Watch<'a> {
     time_limit: Option<(Duration, Instant)>,
     ending: Option<Ending>,
     output_failed: Option<String>,
-    orders: &'a mut FrameBuffer,
+    tools: &'a mut Tools,
     /// What the daemon wants to be told of.
     tell: Vec<(OutputStream, u64)>,
 }
@@ -50,12 +51,7 @@ struct Ready {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(
-        keeper: &'a Keeper<'a>,
-        job: Job,
-        record: &'a RunRecord,
-        orders: &'a mut FrameBuffer,
-    ) -> Self {
+    pub(super) fn new(keeper: &'a Keeper<'a>, job: Job, record: &'a RunRecord, tools: &'a mut Tools) -> Self {
         let now = Instant::now();
         Self {
             keeper,
@@ -65,7 +61,7 @@ impl<'a> Watch<'a> {
             time_limit: record.spec.time_limit.map(|limit| (limit, after(now, limit))),
             ending: None,
             output_failed: None,
-            orders,
+            tools,
             tell: Vec::new(),
         }
     }
@@ -90,7 +86,7 @@ impl<'a> Watch<'a> {
         }
         let ended_ms = text::now_ms();
         let status = self.end_leftovers();
-        if let Err(error) = self.job.streams.finish() {
+        if let Err(error) = self.job.streams.finish(&mut self.tools.buffer) {
             self.output_failed.get_or_insert(error.to_string());
         }
         let usage = Usage::of_children().ok();
@@ -137,7 +133,7 @@ impl<'a> Watch<'a> {
     fn pump(&mut self, ready: &Ready) {
         for (ready, stream) in [(ready.stdout, OutputStream::Stdout), (ready.stderr, OutputStream::Stderr)] {
             if ready
-                && let Err(error) = self.job.streams.pump(stream)
+                && let Err(error) = self.job.streams.pump(stream, &mut self.tools.buffer)
                 && self.output_failed.is_none()
             {
                 self.output_failed = Some(error.to_string());
@@ -149,9 +145,9 @@ impl<'a> Watch<'a> {
     fn take_orders(&mut self) {
         let mut buffer = [0; 4096];
         let Ok(length) = rustix::io::read(io::stdin().as_fd(), &mut buffer) else { return };
-        self.orders.push(&buffer[..length]);
+        self.tools.orders.push(&buffer[..length]);
         loop {
-            match self.orders.next_frame::<Order>() {
+            match self.tools.orders.next_frame::<Order>() {
                 // For a run that has ended meanwhile.
                 Ok(Some(order)) if order.run != *self.run => {}
                 Ok(Some(Order { act: Act::Kill { reason, times }, .. })) => self.begin_ending(reason, times),
@@ -192,7 +188,7 @@ impl<'a> Watch<'a> {
         let before = self.tell.len();
         self.tell.retain(|(stream, beyond)| streams.of(*stream).size().kept <= *beyond);
         if self.tell.len() < before {
-            self.keeper.notify();
+            self.keeper.say(NEWS);
         }
     }
 
@@ -200,18 +196,16 @@ impl<'a> Watch<'a> {
     fn end_leftovers(&mut self) -> Option<WaitStatus> {
         const LOOK_EVERY: Duration = Duration::from_millis(5);
         let deadline = Instant::now() + GRACE;
+        let mut left = self.family.reap_orphans();
         // Unless it was told to end: then there was grace enough.
-        while self.ending.is_none()
-            && self.output_failed.is_none()
-            && self.family.reap_orphans() > 0
-            && Instant::now() < deadline
-        {
+        while left > 0 && self.ending.is_none() && self.output_failed.is_none() && Instant::now() < deadline {
             // Their output may be what they wait to get rid of.
             let mut ready = self.wait_for_output(LOOK_EVERY);
             ready.ended = true;
             self.pump(&ready);
+            left = self.family.reap_orphans();
         }
-        self.family.end()
+        self.family.end(left > 0)
     }
 
     fn wait_for_output(&self, longest: Duration) -> Ready {

@@ -73,7 +73,8 @@ impl Worker {
     /// The line of this kind in a run's journal; none if it is not there.
     fn journal(&self, run: &RunId, kind: &str) -> Option<serde_json::Value> {
         let text = fs::read_to_string(self.run_dir(run).join("journal")).unwrap();
-        let mut lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let (whole, _reserved) = text.rsplit_once('\n').unwrap();
+        let mut lines = whole.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.find_map(|line| line.get(kind).cloned())
     }
 

@@ -37,6 +37,27 @@ fn the_start_is_told_as_an_event() {
 }
 
 #[test]
+fn programs_are_found_and_named_as_by_a_shell() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    let bin = worker.root.with_file_name("bin");
+    fs::create_dir(&bin).unwrap();
+    // A shell runs it, for it does not say what else does.
+    fs::write(bin.join("bare"), "echo bare $1\n").unwrap();
+    fs::set_permissions(bin.join("bare"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("/usr/bin:/bin:{}", bin.display());
+    for (command, says) in
+        [(["bare", "x"], "bare x\n"), (["cat", "/proc/self/cmdline"], "cat\0/proc/self/cmdline\0")]
+    {
+        let mut spec = JobSpec::new(command);
+        spec.environment.insert("PATH".to_owned(), path.clone());
+        let id = run(command[0]);
+        assert!(pool.run(&id, &spec).outcome.is_success());
+        assert_eq!(pool.text(&id, Stdout), says);
+    }
+}
+
+#[test]
 fn a_known_run_is_not_started_again() {
     let worker = Worker::new();
     let witness = worker.root.with_file_name("witness");
