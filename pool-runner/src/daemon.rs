@@ -8,6 +8,7 @@ mod clearing;
 mod event_loop;
 pub(crate) mod keepers;
 mod orphan;
+mod places;
 mod reading;
 mod requests;
 mod runs;

@@ -127,10 +127,6 @@ pub(crate) struct RunDir {
 }
 
 impl RunDir {
-    pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path }
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -3,30 +3,26 @@
 use super::{
     clearing,
     keepers::{KeeperId, Keepers, Said},
+    places::{self, Place, Places},
 };
 use crate::{
     error::{RunnerError, chain},
-    files,
-    journal::{Content, Entry, Journal, RunRecord},
-    layout::{self, Layout, RunDir},
+    journal::{Content, Entry, RunRecord},
+    layout::{self, Layout},
     order, text,
 };
 use pool_api::{InstanceSetId, JobSpec, Resources, RunId};
-use pool_protocol::{RunEnd, RunReport, RunStatus};
+use pool_protocol::{Outcome, RunEnd, RunReport, RunStatus};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io,
     os::unix::net::UnixStream,
     rc::Rc,
-    thread,
     time::Instant,
 };
 
 /// Most runs that are kept: their reports must fit into one frame (see the test below).
 const MOST_RUNS: usize = 600;
-/// How the directory of a forgotten run begins, until its content is deleted.
-const TRASH: &str = ".trash-";
 
 /// How a run stands.
 #[derive(Debug)]
@@ -50,6 +46,8 @@ pub(super) struct Run {
     instance_set: Option<InstanceSetId>,
     resources: Resources,
     accepted_ms: u64,
+    /// Its directory, if this daemon has made it.
+    place: Option<Place>,
     /// How far its journal was read.
     read_to: u64,
     /// Its keeper has said that it has it.
@@ -126,24 +124,27 @@ pub(super) struct Runs {
     layout: Layout,
     runs: BTreeMap<RunId, Run>,
     keepers: Keepers,
-    /// Numbers the trash of this daemon.
-    trashed: u64,
+    places: Places,
 }
 
 impl Runs {
     /// Finds what earlier daemons have left on disk.
     pub(super) fn load(layout: &Layout) -> Result<Self, RunnerError> {
         let path = layout.runs();
-        let mut runs =
-            Self { layout: layout.clone(), runs: BTreeMap::new(), keepers: Keepers::default(), trashed: 0 };
+        let mut runs = Self {
+            layout: layout.clone(),
+            runs: BTreeMap::new(),
+            keepers: Keepers::default(),
+            places: Places::default(),
+        };
         for entry in fs::read_dir(&path).map_err(RunnerError::file("list", &path))? {
             let name = entry.map_err(RunnerError::file("list", &path))?.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(layout::KEEPER) {
                 // Of an earlier daemon. One that keeps a run is found through that; the others have ended with their daemon.
                 let _ = fs::remove_file(path.join(name));
-            } else if name.starts_with(TRASH) {
-                delete(RunDir::at(path.join(name)));
+            } else if places::is_leftover(name) {
+                places::delete_later(path.join(name));
             } else if let Some(run) = layout::run_of_name(name) {
                 runs.load_one(&run);
             }
@@ -167,6 +168,7 @@ impl Runs {
             instance_set: None,
             resources: Resources::default(),
             accepted_ms: 0,
+            place: None,
             read_to: end,
             kept: false,
             phase: Phase::Clearing,
@@ -184,7 +186,7 @@ impl Runs {
             // Nothing was acknowledged or started without a record.
             None if !content.damaged => {
                 if control.is_none() {
-                    self.trash(id);
+                    self.places.remove(&self.layout, id, None);
                 }
                 return;
             }
@@ -195,7 +197,7 @@ impl Runs {
         }
         if matches!(run.phase, Phase::Clearing) {
             if !run.kept {
-                return self.trash(id);
+                return self.places.remove(&self.layout, id, None);
             }
             clearing::begin(&self.layout, &id.to_string());
         }
@@ -282,10 +284,12 @@ impl Runs {
         }
         let (resources, accepted_ms) = (spec.resources, text::now_ms());
         let record = RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms };
-        let recorded = self.record(id, &Entry::Accepted(record));
-        match recorded.and_then(|read_to| Ok((read_to, self.keepers.give(&self.layout, id)?))) {
-            Ok((read_to, control)) => {
+        let made = self.places.make(&self.layout, id, &Entry::Accepted(record));
+        let (place, read_to) = made.map_err(|error| text::reason(&chain(&error)))?;
+        match self.keepers.give(&self.layout, id) {
+            Ok(control) => {
                 let run = Run {
+                    place: Some(place),
                     instance_set: Some(set.clone()),
                     resources,
                     accepted_ms,
@@ -297,21 +301,10 @@ impl Runs {
                 Ok(())
             }
             Err(error) => {
-                self.trash(id);
+                self.places.remove(&self.layout, id, Some(place));
                 Err(text::reason(&chain(&error)))
             }
         }
-    }
-
-    /// Known to any later daemon when this returns, with room for all that must be written later. Returns how far its journal
-    /// goes.
-    fn record(&self, id: &RunId, entry: &Entry) -> io::Result<u64> {
-        let dir = self.layout.run(id);
-        let mode = if self.layout.job_user().exists() { 0o711 } else { 0o700 };
-        files::make_dir(dir.path(), mode)?;
-        files::make_dir(&dir.work(), 0o700)?;
-        files::make_dir(&dir.temporary(), 0o700)?;
-        Journal::create(&dir.journal(), entry)
     }
 
     /// Looks at what the keeper has written.
@@ -344,8 +337,9 @@ impl Runs {
         let run = self.runs.get_mut(id)?;
         match &mut run.phase {
             Phase::Starting { .. } if !run.kept => {
+                let place = run.place.take();
                 self.runs.remove(id);
-                self.trash(id);
+                self.places.remove(&self.layout, id, place);
                 Some(News::NeverStarted)
             }
             Phase::Starting { .. } | Phase::Running { .. } => {
@@ -368,56 +362,15 @@ impl Runs {
         match self.runs.get(id) {
             Some(run) if run.goes_on() => return false,
             Some(_) => {
-                self.runs.remove(id);
-                self.trash(id);
+                let run = self.runs.remove(id);
+                // What its keeper has not seen to the end may have left something that is still at work in it.
+                let seen = |run: &Run| run.end().is_some_and(|end| end.outcome != Outcome::Unknown);
+                let place = run.filter(seen).and_then(|run| run.place);
+                self.places.remove(&self.layout, id, place);
             }
             None => {}
         }
         true
-    }
-
-    /// Deletes a run's directory. What takes long, because the job has left much, is done later.
-    fn trash(&mut self, id: &RunId) {
-        let dir = self.layout.run(id);
-        if delete_small(&dir).is_ok() {
-            return;
-        }
-        self.trashed += 1;
-        let trash = self.layout.runs().join(format!("{TRASH}{}-{}", std::process::id(), self.trashed));
-        match fs::rename(dir.path(), &trash) {
-            Ok(()) => delete(RunDir::at(trash)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => log!("{id}: cannot be deleted: {error}"),
-        }
-    }
-}
-
-/// Deletes the directory of a run that has left nothing in its own directories. Without its journal it is not one of a run.
-///
-/// # Errors
-/// There is more in it, or it cannot be deleted.
-fn delete_small(dir: &RunDir) -> io::Result<()> {
-    use pool_protocol::OutputStream::{Stderr, Stdout};
-    for file in [dir.journal(), dir.control(), dir.output(Stdout), dir.output(Stderr)] {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    fs::remove_dir(dir.work())?;
-    fs::remove_dir(dir.temporary())?;
-    fs::remove_dir(dir.path())
-}
-
-fn delete(dir: RunDir) {
-    let spawned = thread::Builder::new().name("deleting".into()).spawn(move || {
-        // What remains is tried again by the next daemon.
-        if let Err(error) = fs::remove_dir_all(dir.path()) {
-            log!("{} cannot be deleted: {error}", dir.path().display());
-        }
-    });
-    if let Err(error) = spawned {
-        log!("no thread to delete with: {error}");
     }
 }
 
@@ -425,7 +378,7 @@ fn delete(dir: RunDir) {
 mod tests {
     use super::*;
     use pool_api::JobId;
-    use pool_protocol::{Outcome, StreamSize, ToPool};
+    use pool_protocol::{StreamSize, ToPool};
 
     #[test]
     fn the_longest_list_fits_into_a_frame() {
