@@ -3,53 +3,31 @@
 use crate::{
     cloud::{self, Cloud},
     faults,
-    live::OverSsh,
 };
 use async_trait::async_trait;
 use azure_fake::Exchange;
 use driver_azure::{AzureConfig, AzureDriver};
+use executor_ssh::{PrivateKey, SshConfig, SshExecutor};
 use pool_api::{
-    Architecture, ByteSize, Cpus, Driver as _, DriverContext, HourlyPrice, ImageId, InstanceId,
+    Architecture, ByteSize, Cpus, Driver as _, DriverContext, Executor, HourlyPrice, ImageId, InstanceId,
     InstanceSetId, InstanceType, InstanceTypeName, ProviderType,
 };
 use pool_conformance::{
-    Account, Created, Fault, Fixtures, Harness, Interruption, Missing, Opened, Proxy, Reach, Refusal,
-    Settings,
+    Account, Created, Fault, Fixtures, Harness, Interruption, Missing, Opened, Prepared, Proxy, Reach,
+    Refusal, Settings, Tried,
 };
 use sha2::{Digest as _, Sha256};
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) struct AzureHarness {
-    cloud: OnceLock<Tried>,
-    ssh: OverSsh,
-}
-
-/// What the trials are made against.
-enum Tried {
-    Local(Box<Cloud>),
-    Live(Box<Account>),
+    cloud: Prepared<Cloud>,
+    /// With a key of this run.
+    ssh: Arc<SshConfig>,
 }
 
 impl AzureHarness {
     pub(crate) fn new() -> Self {
-        Self { cloud: OnceLock::new(), ssh: OverSsh::new() }
-    }
-
-    fn tried(&self) -> Result<&Tried, Refusal> {
-        self.cloud.get().ok_or_else(|| Refusal::broken("the harness was not prepared"))
-    }
-
-    fn cloud(&self) -> Result<&Cloud, Refusal> {
-        match self.tried()? {
-            Tried::Local(cloud) => Ok(cloud),
-            Tried::Live(_) => {
-                Err(Refusal::excluded("in a real account nothing is seen or done but through the driver"))
-            }
-        }
+        Self { cloud: Prepared::default(), ssh: Arc::new(SshConfig::new(PrivateKey::generate())) }
     }
 }
 
@@ -97,24 +75,11 @@ impl Harness for AzureHarness {
             check(Vec::new()).await.map_err(Missing)?;
             Tried::Local(Box::new(Cloud::start()?))
         };
-        self.cloud.set(cloud).map_err(|_| Missing("the harness was prepared twice".to_owned()))
+        self.cloud.set(cloud)
     }
 
     fn fixtures(&self) -> Fixtures {
-        let of_account = |local: Fixtures| match self.cloud.get() {
-            Some(Tried::Live(account)) => Fixtures {
-                instance_type: account.instance_type.clone(),
-                scratch_type: None,
-                preemptible_type: None,
-                image: Some(account.image.clone()),
-                call_limit: Duration::from_secs(300),
-                change_limit: Duration::from_secs(300),
-                many: 2,
-                ..local
-            },
-            _ => local,
-        };
-        of_account(Fixtures {
+        let local = Fixtures {
             instance_type: instance_type("plain"),
             // Not a whole number of GiB.
             scratch_type: Some(InstanceType {
@@ -123,18 +88,19 @@ impl Harness for AzureHarness {
             }),
             preemptible_type: Some(InstanceType { preemptible: true, ..instance_type("spot") }),
             image: ImageId::new(cloud::IMAGE).ok(),
-            public_key: self.ssh.public_key(),
+            public_key: self.ssh.key.public_key(),
             // The driver's limit is 10 s for each call, and a create is up to three.
             call_limit: Duration::from_secs(35),
             change_limit: Duration::from_secs(10),
             boot_limit: Duration::from_secs(600),
             many: 50,
-        })
+        };
+        self.cloud.fixtures(local, Duration::from_secs(300))
     }
 
     async fn open(&self, set: &InstanceSetId, wanted: &[Fault]) -> Result<Opened, Refusal> {
         let context = DriverContext { instance_set: set.clone(), state_dir: PathBuf::from("/nowhere") };
-        let cloud = match self.tried()? {
+        let cloud = match self.cloud.tried()? {
             Tried::Local(cloud) => cloud,
             Tried::Live(account) if wanted.is_empty() => {
                 return Ok(Opened::new(AzureDriver.open(account.config.clone(), context).await?));
@@ -157,7 +123,7 @@ impl Harness for AzureHarness {
     }
 
     async fn inspect(&self, _set: &InstanceSetId, id: &InstanceId) -> Result<Created, Refusal> {
-        self.cloud()?.inspect(id)
+        self.cloud.local()?.inspect(id)
     }
 
     async fn interrupt(
@@ -167,21 +133,21 @@ impl Harness for AzureHarness {
         interruption: Interruption,
     ) -> Result<(), Refusal> {
         match interruption {
-            Interruption::Stop => self.cloud()?.stop(id),
-            Interruption::Preempt => self.cloud()?.preempt(id),
+            Interruption::Stop => self.cloud.local()?.stop(id),
+            Interruption::Preempt => self.cloud.local()?.preempt(id),
         }
     }
 
     async fn leave_behind(&self, set: &InstanceSetId) -> Result<String, Refusal> {
-        Ok(self.cloud()?.leave_disk(&format!("{}0123456789", prefix(set))))
+        Ok(self.cloud.local()?.leave_disk(&format!("{}0123456789", prefix(set))))
     }
 
     async fn left(&self, set: &InstanceSetId) -> Result<Vec<String>, Refusal> {
-        Ok(self.cloud()?.left(set, &prefix(set)))
+        Ok(self.cloud.local()?.left(set, &prefix(set)))
     }
 
     async fn faulty_requests(&self) -> Result<Vec<String>, Refusal> {
-        let exchanges = self.cloud()?.exchanges();
+        let exchanges = self.cloud.local()?.exchanges();
         if exchanges.is_empty() {
             return Err(Refusal::broken("no request was seen"));
         }
@@ -189,12 +155,18 @@ impl Harness for AzureHarness {
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.cloud().map(|cloud| vec![cloud.secret().to_owned()]).unwrap_or_default()
+        self.cloud.local().map(|cloud| vec![cloud.secret().to_owned()]).unwrap_or_default()
     }
 
     fn reach(&self) -> Result<Arc<dyn Reach>, Refusal> {
-        match self.tried()? {
-            Tried::Live(_) => Ok(Arc::new(self.ssh.clone())),
+        match self.cloud.tried()? {
+            Tried::Live(_) => {
+                let ssh = Arc::clone(&self.ssh);
+                let over_ssh = move |target, verifier| -> Arc<dyn Executor> {
+                    Arc::new(SshExecutor::new(Arc::clone(&ssh), Some(target), verifier))
+                };
+                Ok(Arc::new(over_ssh))
+            }
             Tried::Local(_) => {
                 Err(Refusal::excluded("there is no machine behind an instance of the stand-in's"))
             }

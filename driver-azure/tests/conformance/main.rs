@@ -6,7 +6,6 @@
 mod cloud;
 mod faults;
 mod harness;
-mod live;
 
 fn main() -> std::process::ExitCode {
     pool_conformance::main(harness::AzureHarness::new())

@@ -3,62 +3,44 @@
 use crate::{
     cloud::{self, Cloud},
     faults,
-    live::OverSsh,
 };
 use async_trait::async_trait;
 use driver_ec2::{Ec2Config, Ec2Driver};
+use executor_ssh::{PrivateKey, SshConfig, SshExecutor};
 use pool_api::{
-    Architecture, ByteSize, Cpus, Driver as _, DriverContext, HourlyPrice, InstanceId, InstanceSetId,
-    InstanceType, InstanceTypeName, ProviderType,
+    Architecture, ByteSize, Cpus, Driver as _, DriverContext, Executor, HourlyPrice, InstanceId,
+    InstanceSetId, InstanceType, InstanceTypeName, ProviderType,
 };
 use pool_conformance::{
-    Account, Created, Failure, Fault, Fixtures, Harness, Interruption, Missing, Opened, Proxy, Reach,
-    Refusal, Settings,
+    Account, Created, Failure, Fault, Fixtures, Harness, Interruption, Missing, Opened, Prepared, Proxy,
+    Reach, Refusal, Settings, Tried,
 };
 use std::{
     collections::{BTreeSet, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 const LARGEST_PAGE: usize = 1000;
 
 pub(crate) struct Ec2Harness {
-    cloud: OnceLock<Tried>,
-    ssh: OverSsh,
+    cloud: Prepared<Cloud>,
+    /// With a key of this run.
+    ssh: Arc<SshConfig>,
     /// What stands between each open set and the cloud.
     proxies: Mutex<HashMap<InstanceSetId, Proxy>>,
     /// Every request that the driver has sent, once.
     requests: Mutex<BTreeSet<String>>,
 }
 
-/// What the trials are made against.
-enum Tried {
-    Local(Box<Cloud>),
-    Live(Box<Account>),
-}
-
 impl Ec2Harness {
     pub(crate) fn new() -> Self {
         Self {
-            cloud: OnceLock::new(),
-            ssh: OverSsh::new(),
+            cloud: Prepared::default(),
+            ssh: Arc::new(SshConfig::new(PrivateKey::generate())),
             proxies: Mutex::default(),
             requests: Mutex::default(),
-        }
-    }
-
-    fn tried(&self) -> Result<&Tried, Refusal> {
-        self.cloud.get().ok_or_else(|| Refusal::broken("the harness was not prepared"))
-    }
-
-    fn cloud(&self) -> Result<&Cloud, Refusal> {
-        match self.tried()? {
-            Tried::Local(cloud) => Ok(cloud),
-            Tried::Live(_) => {
-                Err(Refusal::excluded("in a real account nothing is seen or done but through the driver"))
-            }
         }
     }
 
@@ -102,25 +84,11 @@ impl Harness for Ec2Harness {
         } else {
             Tried::Local(Box::new(Cloud::start().await?))
         };
-        self.cloud.set(cloud).map_err(|_| Missing("the harness was prepared twice".to_owned()))
+        self.cloud.set(cloud)
     }
 
     fn fixtures(&self) -> Fixtures {
-        let of_account = |local: Fixtures| match self.cloud.get() {
-            Some(Tried::Live(account)) => Fixtures {
-                instance_type: account.instance_type.clone(),
-                scratch_type: None,
-                preemptible_type: None,
-                image: Some(account.image.clone()),
-                call_limit: Duration::from_secs(120),
-                change_limit: Duration::from_secs(300),
-                many: 2,
-                ..local
-            },
-            Some(Tried::Local(cloud)) => Fixtures { image: Some(cloud.image.clone()), ..local },
-            None => local,
-        };
-        of_account(Fixtures {
+        let local = Fixtures {
             instance_type: instance_type("plain"),
             // Not a whole number of GiB.
             scratch_type: Some(InstanceType {
@@ -128,19 +96,20 @@ impl Harness for Ec2Harness {
                 ..instance_type("scratch")
             }),
             preemptible_type: Some(InstanceType { preemptible: true, ..instance_type("spot") }),
-            image: None,
-            public_key: self.ssh.public_key(),
+            image: self.cloud.local().ok().map(|cloud| cloud.image.clone()),
+            public_key: self.ssh.key.public_key(),
             // The driver's limit is 10 s for each call, and a create is up to three.
             call_limit: Duration::from_secs(35),
             change_limit: Duration::from_secs(10),
             boot_limit: Duration::from_secs(600),
             many: 50,
-        })
+        };
+        self.cloud.fixtures(local, Duration::from_secs(120))
     }
 
     async fn open(&self, set: &InstanceSetId, wanted: &[Fault]) -> Result<Opened, Refusal> {
         let context = DriverContext { instance_set: set.clone(), state_dir: PathBuf::from("/nowhere") };
-        let cloud = match self.tried()? {
+        let cloud = match self.cloud.tried()? {
             Tried::Local(cloud) => cloud,
             Tried::Live(account) if wanted.is_empty() => {
                 return Ok(Opened::new(Ec2Driver.open(account.config.clone(), context).await?));
@@ -170,7 +139,7 @@ impl Harness for Ec2Harness {
     }
 
     async fn inspect(&self, _set: &InstanceSetId, id: &InstanceId) -> Result<Created, Refusal> {
-        self.cloud()?.inspect(id).await
+        self.cloud.local()?.inspect(id).await
     }
 
     async fn interrupt(
@@ -180,21 +149,21 @@ impl Harness for Ec2Harness {
         interruption: Interruption,
     ) -> Result<(), Refusal> {
         match interruption {
-            Interruption::Stop => self.cloud()?.stop(id).await,
-            Interruption::Preempt => self.cloud()?.terminate(id).await,
+            Interruption::Stop => self.cloud.local()?.stop(id).await,
+            Interruption::Preempt => self.cloud.local()?.terminate(id).await,
         }
     }
 
     async fn leave_behind(&self, set: &InstanceSetId) -> Result<String, Refusal> {
-        self.cloud()?.leave_volume(set).await
+        self.cloud.local()?.leave_volume(set).await
     }
 
     async fn left(&self, set: &InstanceSetId) -> Result<Vec<String>, Refusal> {
-        self.cloud()?.left(set).await
+        self.cloud.local()?.left(set).await
     }
 
     async fn faulty_requests(&self) -> Result<Vec<String>, Refusal> {
-        let cloud = self.cloud()?;
+        let cloud = self.cloud.local()?;
         let proxies = std::mem::take(&mut *lock(&self.proxies));
         proxies.values().for_each(|proxy| self.collect(proxy));
         let requests = std::mem::take(&mut *lock(&self.requests));
@@ -209,8 +178,14 @@ impl Harness for Ec2Harness {
     }
 
     fn reach(&self) -> Result<Arc<dyn Reach>, Refusal> {
-        match self.tried()? {
-            Tried::Live(_) => Ok(Arc::new(self.ssh.clone())),
+        match self.cloud.tried()? {
+            Tried::Live(_) => {
+                let ssh = Arc::clone(&self.ssh);
+                let over_ssh = move |target, verifier| -> Arc<dyn Executor> {
+                    Arc::new(SshExecutor::new(Arc::clone(&ssh), Some(target), verifier))
+                };
+                Ok(Arc::new(over_ssh))
+            }
             Tried::Local(_) => Err(Refusal::excluded("there is no machine behind an instance of moto's")),
         }
     }

@@ -5,7 +5,6 @@
 mod cloud;
 mod faults;
 mod harness;
-mod live;
 #[path = "../moto/moto.rs"]
 mod moto;
 

@@ -156,6 +156,15 @@ pub trait Reach: Send + Sync + 'static {
     fn executor(&self, target: Target, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor>;
 }
 
+impl<F> Reach for F
+where
+    F: Fn(Target, Arc<dyn HostVerifier>) -> Arc<dyn Executor> + Send + Sync + 'static,
+{
+    fn executor(&self, target: Target, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor> {
+        self(target, verifier)
+    }
+}
+
 /// What a driver supplies so that it can be tried. Many trials use it at the same time.
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {

@@ -21,6 +21,7 @@ mod fault;
 mod harness;
 mod logs;
 mod options;
+mod prepared;
 mod proxy;
 mod report;
 mod run;
@@ -34,6 +35,7 @@ pub use fault::{Call, Failure, Fault};
 pub use harness::{
     Created, Fixtures, Harness, Interruption, Missing, Opened, Reach, Refusal, Seen, Settings,
 };
+pub use prepared::{Prepared, Tried};
 pub use proxy::{Action, Answer, AnswerChange, Proxy, Request, Rule};
 pub use report::{Outcome, Report, Step, TrialReport};
 pub use run::{main, report};

@@ -1,0 +1,52 @@
+//! Measures the program and its parts as they are used, with the machine's own yardsticks beside them.
+//! `cargo xtask bench` runs it; docs/performance.md says what each figure is.
+
+mod error;
+mod report;
+mod yardsticks;
+
+use clap::{Parser, Subcommand};
+use error::BenchError;
+use std::{error::Error, process::ExitCode};
+
+/// Measures the program and its parts, and prints a JSON object a line.
+///
+/// Exit codes: 0 all was measured; 1 something could not be measured; 2 the command line is wrong.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    group: Group,
+}
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Group {
+    /// What the machine itself can do: processes, commits
+    Yardsticks,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().group) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let sources = std::iter::successors(error.source(), |error| error.source());
+            let sources: String = sources.map(|source| format!(": {source}")).collect();
+            eprintln!("error: {error}{sources}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(group: Group) -> Result<(), BenchError> {
+    // On the disk that is built on, for the system's own folder may be in memory.
+    let dir = tempfile::tempdir_in(target_dir()).map_err(BenchError::failed("make a folder to work in"))?;
+    match group {
+        Group::Yardsticks => yardsticks::run(dir.path()),
+    }
+}
+
+/// Where this program was built.
+fn target_dir() -> std::path::PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.ancestors().nth(2).unwrap_or(&program).to_owned()
+}
