@@ -1,13 +1,18 @@
 //! Measures the program and its parts as they are used, with the machine's own yardsticks beside them.
 //! `cargo xtask bench` runs it; docs/performance.md says what each figure is.
 
+mod connections;
+mod conversation;
 mod error;
+mod executor;
+mod host;
 mod report;
+mod sessions;
 mod yardsticks;
 
 use clap::{Parser, Subcommand};
 use error::BenchError;
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 /// Measures the program and its parts, and prints a JSON object a line.
 ///
@@ -19,17 +24,27 @@ struct Cli {
 }
 
 /// What is measured together.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Group {
     /// What the machine itself can do: processes, commits
     Yardsticks,
+    /// Commands over SSH, beside OpenSSH's own multiplexing client
+    Executor,
+    /// Frames between a pool and a worker's daemon
+    Sessions,
+    /// The memory of open connections
+    Connections,
+    /// What `connections` connects to
+    #[command(hide = true)]
+    Instances { dir: PathBuf, key_file: PathBuf, count: usize },
 }
 
 fn main() -> ExitCode {
+    pool_runner::run_if_asked();
     match run(Cli::parse().group) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let sources = std::iter::successors(error.source(), |error| error.source());
+            let sources = std::iter::successors(error.source(), |&error| error.source());
             let sources: String = sources.map(|source| format!(": {source}")).collect();
             eprintln!("error: {error}{sources}");
             ExitCode::FAILURE
@@ -42,11 +57,15 @@ fn run(group: Group) -> Result<(), BenchError> {
     let dir = tempfile::tempdir_in(target_dir()).map_err(BenchError::failed("make a folder to work in"))?;
     match group {
         Group::Yardsticks => yardsticks::run(dir.path()),
+        Group::Executor => executor::run(dir.path()),
+        Group::Sessions => sessions::run(dir.path()),
+        Group::Connections => connections::run(dir.path()),
+        Group::Instances { dir, key_file, count } => connections::serve(&dir, &key_file, count),
     }
 }
 
 /// Where this program was built.
-fn target_dir() -> std::path::PathBuf {
+fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program.ancestors().nth(2).unwrap_or(&program).to_owned()
 }

@@ -25,7 +25,8 @@ fn spawn_and_wait() -> Result<(), BenchError> {
     let count = spawn_until(began + MEASURE_FOR)?;
     rate("yardstick.spawn.one_by_one", count, began.elapsed())?;
 
-    let processors = thread::available_parallelism().map_err(BenchError::failed("count the processors"))?.get();
+    let processors =
+        thread::available_parallelism().map_err(BenchError::failed("count the processors"))?.get();
     let began = Instant::now();
     let counts = thread::scope(|scope| {
         let threads: Vec<_> =
