@@ -1,8 +1,10 @@
-//! Commands a second over one connection: to OpenSSH's server, beside OpenSSH's own client, and to the loopback's.
+//! Commands a second over one connection: to OpenSSH's server, beside OpenSSH's own client; to an instance of the loopback
+//! driver, beside the processes that it starts; and to a server that does nothing for them.
 
 use crate::{
     error::BenchError,
     host::{self, Loopback, Sshd},
+    idle_server::IdleServer,
     report::{Unit, rate, say},
 };
 use executor_ssh::{PrivateKey, SshExecutor};
@@ -34,7 +36,7 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
         let executor = Arc::new(host::executor(&key, sshd.target.clone()));
         let mux = Mux::start(&openssh, &sshd)?;
         for (callers, name) in CALLERS {
-            let theirs = mux.measure(callers)?;
+            let theirs = measure_processes(callers, || mux.command())?;
             let theirs = rate(&format!("yardstick.openssh_mux.{name}"), theirs.0, theirs.1)?;
             let ours = runtime.block_on(measure(&executor, callers))?;
             let ours = rate(&format!("executor.openssh.{name}"), ours.0, ours.1)?;
@@ -46,10 +48,22 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
         let instance = cloud.instance(&key).await?;
         let executor = Arc::new(host::executor(&key, host::target(&*instance)?));
         for (callers, name) in CALLERS {
-            let (count, took) = measure(&executor, callers).await?;
-            rate(&format!("executor.loopback.{name}"), count, took)?;
+            // What the instance does for each command, without all that is around it.
+            let bound = measure_processes(callers, shell)?;
+            let bound = rate(&format!("yardstick.shell.{name}"), bound.0, bound.1)?;
+            let ours = measure(&executor, callers).await?;
+            let ours = rate(&format!("executor.loopback.{name}"), ours.0, ours.1)?;
+            say(&format!("executor.loopback.{name}.ratio"), ours / bound, Unit::Ratio)?;
         }
-        cloud.close().await
+        cloud.close().await?;
+
+        let server = IdleServer::start().await?;
+        let executor = Arc::new(host::executor(&key, server.target.clone()));
+        for (callers, name) in CALLERS {
+            let (count, took) = measure(&executor, callers).await?;
+            rate(&format!("executor.idle_server.{name}"), count, took)?;
+        }
+        Ok(())
     })
 }
 
@@ -81,6 +95,46 @@ async fn command(executor: &SshExecutor) -> Result<(), BenchError> {
     let output = output.map_err(BenchError::failed("run a command over SSH"))?;
     if !output.status.is_success() {
         return Err(BenchError::Wrong(format!("`true` ended over SSH with {}", output.status)));
+    }
+    Ok(())
+}
+
+/// The same with a process a command, which is started by this one.
+fn measure_processes(
+    callers: usize,
+    command: impl Fn() -> Result<(), BenchError> + Sync,
+) -> Result<Measured, BenchError> {
+    command()?;
+    let began = Instant::now();
+    let call = || {
+        let mut count = 0;
+        while began.elapsed() < MEASURE_FOR {
+            command()?;
+            count += 1;
+        }
+        Ok::<usize, BenchError>(count)
+    };
+    let counts = thread::scope(|scope| {
+        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok((counts.iter().sum(), began.elapsed()))
+}
+
+/// `true`, for a shell with pipes.
+fn shell() -> Result<(), BenchError> {
+    let shell = std::process::Command::new("/bin/sh")
+        .args(["-c", "true"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let output = shell.and_then(Child::wait_with_output).map_err(BenchError::failed("run a shell"))?;
+    if !output.status.success() {
+        return Err(BenchError::Wrong(format!("`sh -c true` has failed: {}", output.status)));
     }
     Ok(())
 }
@@ -123,28 +177,6 @@ impl Mux {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(mux)
-    }
-
-    /// Commands with so many callers at once, a process a command.
-    fn measure(&self, callers: usize) -> Result<Measured, BenchError> {
-        self.command()?;
-        let began = Instant::now();
-        let call = || {
-            let mut count = 0;
-            while began.elapsed() < MEASURE_FOR {
-                self.command()?;
-                count += 1;
-            }
-            Ok::<usize, BenchError>(count)
-        };
-        let counts = thread::scope(|scope| {
-            let threads: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok((counts.iter().sum(), began.elapsed()))
     }
 
     fn command(&self) -> Result<(), BenchError> {

@@ -6,6 +6,7 @@ mod conversation;
 mod error;
 mod executor;
 mod host;
+mod idle_server;
 mod report;
 mod sessions;
 mod yardsticks;
