@@ -19,7 +19,7 @@ use russh::{
     keys::{Algorithm, EcdsaCurve},
 };
 use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::BufReader, net::TcpStream, time::timeout};
 
 /// A connection that is logged in. Dropping it ends it.
 pub(crate) struct Connection {
@@ -82,6 +82,8 @@ impl Connection {
         let (marker, end) = EndMarker::new();
         let slots = Slots::new(config.max_channels);
         let client = Client::new(Arc::clone(host_key), Arc::clone(&slots), marker.clone());
+        // The library reads each packet in two pieces: one call of the system gets all that have come.
+        let stream = BufReader::new(stream);
         let connecting = client::connect_stream(Arc::new(protocol_config(config)), stream, client);
         let handle = connecting.await.map_err(|source| connect_error(address, source))?;
         let mut connection = Self { handle, privilege: user.privilege, slots, end, marker, socket };

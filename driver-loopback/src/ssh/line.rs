@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, BufReader, ReadBuf},
     net::TcpStream,
 };
 
@@ -39,7 +39,9 @@ impl Line {
 
     /// The stream, as the SSH server sees it. Reading and writing must be done by one task.
     pub(super) fn attach(self: &Arc<Self>, stream: TcpStream) -> LineStream {
-        LineStream { line: Arc::clone(self), stream }
+        // russh reads each packet in two pieces: one call of the system gets all that have come. Below the line's state,
+        // so that a dead line says nothing of what waits here either.
+        LineStream { line: Arc::clone(self), stream: BufReader::new(stream) }
     }
 
     /// `Ready` when the stream may be used.
@@ -58,7 +60,7 @@ impl Line {
 #[derive(Debug)]
 pub(super) struct LineStream {
     line: Arc<Line>,
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
 }
 
 impl AsyncRead for LineStream {

@@ -1,15 +1,21 @@
 //! Measures the program and its parts as they are used, with the machine's own yardsticks beside them.
 //! `cargo xtask bench` runs it; docs/performance.md says what each figure is.
 
+mod connections;
+mod conversation;
 mod error;
+mod executor;
+mod host;
+mod idle_server;
 mod jobs;
 mod report;
 mod serving;
+mod sessions;
 mod yardsticks;
 
 use clap::{Parser, Subcommand};
 use error::BenchError;
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 /// Measures the program and its parts, and prints a JSON object a line.
 ///
@@ -21,15 +27,25 @@ struct Cli {
 }
 
 /// What is measured together.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Group {
-    /// Jobs through the whole program: how many a second, how soon, and its start
-    Jobs,
     /// What the machine itself can do: processes, commits
     Yardsticks,
+    /// Commands over SSH, beside OpenSSH's own multiplexing client
+    Executor,
+    /// Jobs through the whole program: how many a second, how soon, and its start
+    Jobs,
+    /// Frames between a pool and a worker's daemon
+    Sessions,
+    /// The memory of open connections
+    Connections,
+    /// What `connections` connects to
+    #[command(hide = true)]
+    Instances { dir: PathBuf, key_file: PathBuf, count: usize },
 }
 
 fn main() -> ExitCode {
+    pool_runner::run_if_asked();
     match run(Cli::parse().group) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,13 +61,17 @@ fn run(group: Group) -> Result<(), BenchError> {
     // On the disk that is built on, for the system's own folder may be in memory.
     let dir = tempfile::tempdir_in(target_dir()).map_err(BenchError::failed("make a folder to work in"))?;
     match group {
-        Group::Jobs => jobs::run(dir.path()),
         Group::Yardsticks => yardsticks::run(dir.path()),
+        Group::Jobs => jobs::run(dir.path()),
+        Group::Executor => executor::run(dir.path()),
+        Group::Sessions => sessions::run(dir.path()),
+        Group::Connections => connections::run(dir.path()),
+        Group::Instances { dir, key_file, count } => connections::serve(&dir, &key_file, count),
     }
 }
 
 /// Where this program was built.
-fn target_dir() -> std::path::PathBuf {
+fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program.ancestors().nth(2).unwrap_or(&program).to_owned()
 }

@@ -21,7 +21,6 @@ struct Figure<'a> {
 pub(crate) enum Unit {
     Seconds,
     PerSecond,
-    #[expect(dead_code, reason = "for what is measured next")]
     Bytes,
     /// One figure as a multiple of another that was measured in the same run.
     Ratio,
