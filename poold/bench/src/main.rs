@@ -7,9 +7,13 @@ mod report;
 mod serving;
 mod yardsticks;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use error::BenchError;
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 /// Measures the program and its parts, and prints a JSON object a line.
 ///
@@ -27,6 +31,9 @@ enum Group {
     Jobs,
     /// What the machine itself can do: processes, commits
     Yardsticks,
+    /// The names of all others, with what they measure after a tab, one a line
+    #[command(hide = true)]
+    Groups,
 }
 
 fn main() -> ExitCode {
@@ -47,7 +54,16 @@ fn run(group: Group) -> Result<(), BenchError> {
     match group {
         Group::Jobs => jobs::run(dir.path()),
         Group::Yardsticks => yardsticks::run(dir.path()),
+        Group::Groups => Ok(groups()?),
     }
+}
+
+fn groups() -> io::Result<()> {
+    for group in Cli::command().get_subcommands().filter(|group| !group.is_hide_set()) {
+        let about = group.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(io::stdout(), "{}\t{about}", group.get_name())?;
+    }
+    Ok(())
 }
 
 /// Where this program was built.
