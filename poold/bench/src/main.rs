@@ -3,6 +3,7 @@
 
 mod error;
 mod jobs;
+mod reconcile;
 mod report;
 mod serving;
 mod yardsticks;
@@ -29,6 +30,8 @@ struct Cli {
 enum Group {
     /// Jobs through the whole program: how many a second, how soon, and its start
     Jobs,
+    /// Ten thousand workers that are found at start: how soon all are in service
+    Reconcile,
     /// What the machine itself can do: processes, commits
     Yardsticks,
     /// The names of all others, with what they measure after a tab, one a line
@@ -53,6 +56,7 @@ fn run(group: Group) -> Result<(), BenchError> {
     let dir = tempfile::tempdir_in(target_dir()).map_err(BenchError::failed("make a folder to work in"))?;
     match group {
         Group::Jobs => jobs::run(dir.path()),
+        Group::Reconcile => reconcile::run(dir.path()),
         Group::Yardsticks => yardsticks::run(dir.path()),
         Group::Groups => Ok(groups()?),
     }
