@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{TaskError, with_sources};
-use crate::{ci, conformance, process, sim, test, tidy};
+use crate::{bench, ci, conformance, process, sim, test, tidy};
 
 /// A task could not do its work, or something that it needs is missing.
 const EXIT_CANNOT_RUN: u8 = 3;
@@ -27,6 +27,8 @@ enum Task {
     Conformance(conformance::ConformanceArgs),
     /// Run the pool and its program in a simulated cloud with faults, and check what must always hold
     Sim(sim::SimArgs),
+    /// Measure the program and its parts, and hold the figures against their limits
+    Bench(bench::BenchArgs),
     /// Check what no compiler sees: file lengths, manifests, links, parity rows, leftovers
     Tidy,
     /// Do what CI does besides the tests: format, lints, documentation, tidy, dependency rules
@@ -39,6 +41,7 @@ pub(crate) fn run() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Conformance(args) => conformance::run(&args),
         Task::Sim(args) => sim::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Tidy => run_tidy(),
         Task::Ci => ci::run(&names()),
     };
@@ -77,6 +80,6 @@ mod tests {
 
     #[test]
     fn task_names_are_those_that_a_user_types() {
-        assert_eq!(names(), ["test", "conformance", "sim", "tidy", "ci"]);
+        assert_eq!(names(), ["test", "conformance", "sim", "bench", "tidy", "ci"]);
     }
 }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use crate::bench::{LIMITS, LimitsError};
 use crate::sim::{LIST, ListError, REGRESSIONS};
 
 /// Why a task could not do its work. What a task *finds* is no error, but its result.
@@ -22,6 +23,9 @@ pub(crate) enum TaskError {
 
     #[error("{LIST}")]
     Mutants(#[from] ListError),
+
+    #[error("{LIMITS}")]
+    Limits(#[from] LimitsError),
 
     #[error("{REGRESSIONS} cannot be read")]
     Regressions(#[source] toml::de::Error),

@@ -1,5 +1,8 @@
 //! The project's own tasks, so that one command does the same on every machine: `cargo xtask --help`.
 
+mod bench;
+mod built;
+mod child;
 mod ci;
 mod ci_template;
 mod ci_trees;

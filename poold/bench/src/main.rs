@@ -8,14 +8,20 @@ mod executor;
 mod host;
 mod idle_server;
 mod jobs;
+mod reconcile;
 mod report;
 mod serving;
 mod sessions;
 mod yardsticks;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use error::BenchError;
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 /// Measures the program and its parts, and prints a JSON object a line.
 ///
@@ -39,9 +45,14 @@ enum Group {
     Sessions,
     /// The memory of open connections
     Connections,
+    /// Ten thousand workers that are found at start: how soon all are in service
+    Reconcile,
     /// What `connections` connects to
     #[command(hide = true)]
     Instances { dir: PathBuf, key_file: PathBuf, count: usize },
+    /// The names of all others, with what they measure after a tab, one a line
+    #[command(hide = true)]
+    Groups,
 }
 
 fn main() -> ExitCode {
@@ -67,7 +78,17 @@ fn run(group: Group) -> Result<(), BenchError> {
         Group::Sessions => sessions::run(dir.path()),
         Group::Connections => connections::run(dir.path()),
         Group::Instances { dir, key_file, count } => connections::serve(&dir, &key_file, count),
+        Group::Reconcile => reconcile::run(dir.path()),
+        Group::Groups => Ok(groups()?),
     }
+}
+
+fn groups() -> io::Result<()> {
+    for group in Cli::command().get_subcommands().filter(|group| !group.is_hide_set()) {
+        let about = group.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(io::stdout(), "{}\t{about}", group.get_name())?;
+    }
+    Ok(())
 }
 
 /// Where this program was built.

@@ -1,11 +1,11 @@
-use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::drivers::Driver;
 use super::report::{DriverReport, Ended};
+use crate::built;
 use crate::error::TaskError;
-use crate::process::{cargo, not_started, repository_root, shown};
+use crate::process::{cargo, not_started, repository_root};
 
 /// What a driver's conformance program is told.
 #[derive(Debug, Clone, Default)]
@@ -37,26 +37,7 @@ impl Wishes {
 pub(crate) fn build(driver: &Driver) -> Result<Option<PathBuf>, TaskError> {
     let mut command =
         cargo(["test", "--locked", "--no-run", "--package", driver.package, "--test", "conformance"]);
-    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let output = command.output().map_err(|source| not_started(&command, source))?;
-    if !output.status.success() {
-        return Ok(None);
-    }
-    executable(&String::from_utf8_lossy(&output.stdout)).map(Some).ok_or_else(|| TaskError::Output {
-        command: shown(&command),
-        source: io::Error::other("cargo does not say which program it has built"),
-    })
-}
-
-/// The program of the test `conformance` in the messages of cargo, one JSON object a line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| {
-            message["reason"] == "compiler-artifact" && message["target"]["name"] == "conformance"
-        })
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+    built::program(&mut command, "conformance", "test")
 }
 
 /// Runs a driver's conformance program, in the folder of its package as cargo does.
@@ -93,16 +74,6 @@ fn ended(code: Option<i32>, stdout: &[u8]) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_program_is_found_in_the_messages_of_cargo() {
-        let messages = r#"
-            {"reason":"compiler-artifact","target":{"name":"pool_api"},"executable":null}
-            {"reason":"compiler-artifact","target":{"name":"conformance"},"executable":"/t/conformance-1"}
-            {"reason":"build-finished","success":true}"#;
-        assert_eq!(executable(messages), Some("/t/conformance-1".into()));
-        assert_eq!(executable("Compiling"), None);
-    }
 
     #[test]
     fn wishes_are_passed_on() {

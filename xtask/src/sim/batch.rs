@@ -4,11 +4,11 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::args::Pace;
-use super::child::{self, Ended};
 use super::crew;
 use super::report::{Done, Line, SeedFailure};
 use super::seeds::Seeds;
 use super::summary::{Failure, Summary};
+use crate::child::{self, Ended};
 use crate::error::TaskError;
 
 /// So many chunks for each process, if there are seeds enough: the last ones to end then wait for little.

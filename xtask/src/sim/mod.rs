@@ -3,7 +3,6 @@
 
 mod args;
 mod batch;
-mod child;
 mod crew;
 mod mutants;
 mod program;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::args::Pace;
-use super::child::{self, Ended};
+use crate::child::{self, Ended};
 use crate::error::TaskError;
 use crate::process::{output_of, seconds};
 

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::seeds::Seeds;
 use super::summary::Failure;
 use super::{batch, crew, mutants, program, regressions, scenarios, twice};
+use crate::built;
 use crate::error::TaskError;
 use crate::process::{repository_root, seconds};
 
@@ -80,7 +81,7 @@ fn run_seeds(program: &Path, seeds: &[Seeds], pace: Pace, json: bool) -> Result<
 
 fn run_twice(program: &Path, seeds: Seeds, pace: Pace) -> Result<ExitCode, TaskError> {
     let started = Instant::now();
-    let folder = program::target_folder()?.join("sim-logs");
+    let folder = built::target_folder()?.join("sim-logs");
     let progress = Progress::new(seeds.count(), "seeds");
     let differing = twice::run(program, &folder, seeds, pace, &progress)?;
     drop(progress);

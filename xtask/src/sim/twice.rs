@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::args::Pace;
-use super::child;
 use super::crew;
 use super::progress::Progress;
 use super::seeds::Seeds;
+use crate::child;
 use crate::error::TaskError;
 
 /// A seed that did not do the same both times.

@@ -8,11 +8,12 @@ use super::copy::{Copy, VARIABLE};
 use super::list::{self, Mutant, Trial};
 use super::table::Table;
 use super::trial::{self, Verdict};
+use crate::built;
 use crate::error::TaskError;
 use crate::process::{repository_root, seconds};
 use crate::sim::args::Pace;
 use crate::sim::progress::Progress;
-use crate::sim::{batch, crew, program, scenarios};
+use crate::sim::{batch, crew, scenarios};
 
 /// Runs the mutants that are named, or all. Whether every one of them was caught, and what is run to catch them passes
 /// without; none if the build fails.
@@ -22,7 +23,7 @@ pub(crate) fn run(names: &[String], pace: Pace) -> Result<Option<bool>, TaskErro
     let mutants = list::chosen(&all, names)?;
     let started = Instant::now();
     // All in one program, also when few are named: then it need not be built again for others.
-    let copy = Copy::make(&root, program::target_folder()?, &all)?;
+    let copy = Copy::make(&root, built::target_folder()?, &all)?;
     let Some(program) = copy.build()? else { return Ok(None) };
     let built = started.elapsed();
     println!("{} mutants in one program, built in {}", all.len(), seconds(built));

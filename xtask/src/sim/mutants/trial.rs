@@ -4,10 +4,11 @@ use std::process::Command;
 
 use super::copy::VARIABLE;
 use super::list::{Mutant, Trial};
+use crate::child;
 use crate::error::TaskError;
 use crate::sim::args::Pace;
 use crate::sim::report::{Line, SeedFailure};
-use crate::sim::{child, scenarios};
+use crate::sim::scenarios;
 
 /// What became of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]

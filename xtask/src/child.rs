@@ -11,7 +11,7 @@ use crate::process::{not_started, shown};
 /// How much of what a process says on its standard error is kept: the end.
 const STDERR_KEPT: usize = 4096;
 
-/// How a process of the simulation has come to its end.
+/// How a process has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// By itself.
