@@ -1,8 +1,8 @@
 //! What is known of a run, beside its output: a file with a line of JSON for each thing that has become known.
 //!
 //! The daemon writes the first line, the run's keeper the others; of a run whose keeper was killed, the daemon writes the last. What
-//! follows the last end of line does not count: it is space that was taken for further lines, or was being written when its writer was
-//! killed.
+//! follows the last whole line does not count: it is zeros, which were written to have the space for further lines, or a line that is being
+//! written, or was when its writer was killed.
 //!
 //! One file, for a file is what costs most of a short job on many file systems. It survives the death of any process, not the loss of
 //! power: that ends all jobs of the machine as well.
@@ -129,13 +129,17 @@ impl Content {
 
     fn read(file: &File, from: u64) -> io::Result<Self> {
         let bytes = read_at(file, from)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let mut content = Self { end: from + whole as u64, ..Self::default() };
-        for (number, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let mut content = Self { end: from, ..Self::default() };
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            // What was reserved, or a line that was just being written: its writer tells when it is whole.
+            if !line.ends_with(b"\n") || line.contains(&0) {
+                break;
+            }
             match serde_json::from_slice(line) {
                 Ok(entry) => content.entries.push(entry),
-                Err(_) => content.damaged |= from == 0 && number == 0,
+                Err(_) => content.damaged |= content.end == 0,
             }
+            content.end += line.len() as u64;
         }
         Ok(content)
     }
@@ -211,6 +215,23 @@ mod tests {
             "{content:?}"
         );
         assert!(!content.damaged);
+    }
+
+    #[test]
+    fn a_line_that_is_read_while_it_is_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let end = Journal::create(&path, &record()).unwrap();
+        let whole = line(&Entry::Started { at_ms: 8 }).unwrap();
+        // The reader was ahead of the writer at first: it has the end of the line, and not its beginning.
+        let half = [&vec![0; whole.len() / 2][..], &whole[whole.len() / 2..]].concat();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&half, end).unwrap();
+        let content = Content::of(&path, end).unwrap().unwrap();
+        assert_eq!((content.entries.len(), content.end), (0, end));
+        file.write_all_at(&whole, end).unwrap();
+        let content = Content::of(&path, end).unwrap().unwrap();
+        assert!(matches!(content.entries[..], [Entry::Started { at_ms: 8 }]), "{content:?}");
     }
 
     #[test]
