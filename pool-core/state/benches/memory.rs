@@ -17,7 +17,7 @@ const WORKERS: usize = 10_000;
 /// Bytes that a pool of so many idle workers has allocated and not freed. What the bench itself keeps is freed before.
 fn bytes(workers: usize) -> isize {
     let region = Region::new(ALLOCATOR);
-    let pool = Fleet::new(workers, Load::Idle).into_pool();
+    let pool = Fleet::new(workers, Load::Idle).pool;
     let change = region.change();
     drop(pool);
     change.bytes_allocated.cast_signed() - change.bytes_deallocated.cast_signed()

@@ -9,7 +9,7 @@ use pool_state::{
     Event, Failure, FailureClass, FreshInstance, IdleBehavior, JobStart, ListedInstance, OpId, SecretHash,
     StartAnswer,
 };
-use std::{collections::BTreeMap, hint::black_box};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 /// By the names of what is measured.
 pub(crate) const ALL: [(&str, Make); 8] = [
@@ -19,7 +19,7 @@ pub(crate) const ALL: [(&str, Make); 8] = [
     ("create", |workers| Box::new(Create { fleet: half(workers), turn: 0, asked: None, fresh: None })),
     ("set_idle_behavior", |workers| Box::new(Hold { fleet: half(workers), turn: 0, held: None })),
     ("probed", |workers| Box::new(Probed { fleet: half(workers), event: None })),
-    ("listed", |workers| Box::new(Listed { fleet: half(workers), event: None })),
+    ("listed", |workers| Box::new(Listed { fleet: half(workers), list: [].into(), event: None })),
     ("instances", |workers| Box::new(Instances { fleet: half(workers) })),
 ];
 
@@ -193,14 +193,16 @@ impl Case for Probed {
 /// A list of all instances, which says nothing new: the usual one.
 struct Listed {
     fleet: Fleet,
+    /// The shell frees it after it has let go of the pool's lock.
+    list: Arc<[ListedInstance]>,
     event: Option<Event>,
 }
 
 impl Case for Listed {
     fn prepare(&mut self) {
         let op = self.fleet.next_list();
-        let instances: Vec<ListedInstance> = self.fleet.list();
-        self.event = Some(Event::Listed { op, instances });
+        self.list = self.fleet.list();
+        self.event = Some(Event::Listed { op, instances: self.list.clone() });
     }
 
     fn run(&mut self) {

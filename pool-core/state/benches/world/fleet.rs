@@ -49,7 +49,8 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(workers: usize, load: Load) -> Self {
-        let members: Vec<Member> = (0..workers).map(|number| member(number, load)).collect();
+        let types = instance_types();
+        let members: Vec<Member> = (0..workers).map(|number| member(number, &types, load)).collect();
         let now = Time::from_start(Duration::from_secs(1000));
         let mut fleet = Self {
             pool: PoolState::new(setup(), now),
@@ -76,7 +77,7 @@ impl Fleet {
     }
 
     /// All instances, as the cloud lists them.
-    pub(crate) fn list(&self) -> Vec<ListedInstance> {
+    pub(crate) fn list(&self) -> Arc<[ListedInstance]> {
         self.members.iter().map(|member| member.listed.clone()).collect()
     }
 
@@ -125,11 +126,6 @@ impl Fleet {
         }
     }
 
-    /// The pool alone.
-    pub(crate) fn into_pool(self) -> PoolState {
-        self.pool
-    }
-
     /// A new job.
     pub(crate) fn make_job(&mut self, resources: Resources) -> JobStart {
         self.made += 1;
@@ -159,8 +155,8 @@ impl Fleet {
     }
 }
 
-fn member(number: usize, load: Load) -> Member {
-    let (types, placements) = (instance_types(), placements());
+fn member(number: usize, types: &[Arc<InstanceType>], load: Load) -> Member {
+    let placements = placements();
     let instance_type = types[number % types.len()].clone();
     // As EC2's are: of one length, and without order.
     let id = InstanceId::new(format!("i-{:017x}", (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
