@@ -256,11 +256,13 @@ impl Shell {
         match self.cloud.instances().await {
             Ok(instances) => {
                 let clock = self.wall_clock.now();
-                let listed = instances.iter().map(|instance| describe(&**instance, clock)).collect();
+                // Kept until the step is over: to free a large list takes as long as to look at it.
+                let listed: Arc<[ListedInstance]> =
+                    instances.iter().map(|instance| describe(&**instance, clock)).collect();
                 // In one step, so that a create that ends meanwhile keeps its instance's description.
                 self.step(|state, now| {
                     self.cloud.learn(&instances);
-                    state.handle(now, Event::Listed { op, instances: listed });
+                    state.handle(now, Event::Listed { op, instances: listed.clone() });
                     // Those that were left alone, and those that are gone, are not kept.
                     let views = state.instances();
                     self.cloud.retain(&views.iter().filter_map(|view| view.id.clone()).collect());

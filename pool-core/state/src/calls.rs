@@ -7,7 +7,7 @@ use crate::{
     timers::Timer,
     worker::{Began, Worker},
 };
-use pool_api::{InstanceId, Tags};
+use pool_api::InstanceId;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A call, by what it needs when it is let out.
@@ -125,33 +125,14 @@ impl PoolState {
             }
             Call::Destroy(id) => Effect::Destroy { op, instance: id.clone() },
             Call::SetTags(id) => {
-                let tags = self.our_tags(id);
-                if let Some(worker) = self.workers.get_mut(id) {
-                    worker.tags.sending = worker.tags.version;
-                }
+                let Some(worker) = self.workers.get_mut(id) else { return };
+                worker.tags.sending = worker.tags.version;
+                let tags = self.setup.tag_names.ours(worker).collect();
                 Effect::SetTags { op, instance: id.clone(), tags }
             }
         };
         self.calls.in_flight.insert(op, (call, self.began()));
         self.emit(effect);
-    }
-
-    /// The tags that are ours to keep true.
-    fn our_tags(&self, id: &InstanceId) -> Tags {
-        let names = &self.setup.tag_names;
-        let mut tags = Tags::new();
-        if let Some(worker) = self.workers.get(id) {
-            tags.set(&names.instance_type, worker.type_name.as_str());
-            tags.set(&names.idle_behavior, worker.idle_behavior.to_string());
-            if let Some(fingerprint) = &worker.host_key {
-                tags.set(&names.host_key, fingerprint);
-            }
-        }
-        tags
-    }
-
-    pub(crate) fn differ_from_ours(&self, id: &InstanceId, listed: &Tags) -> bool {
-        !listed.matches(&self.our_tags(id))
     }
 
     /// A list is wanted now.

@@ -174,7 +174,7 @@ impl PoolState {
 
     /// Workers, and creates whose instance is not among them.
     pub(crate) fn instances_and_creates(&self) -> usize {
-        self.workers.len() + self.creates.values().filter(|create| create.instance.is_none()).count()
+        self.counts.all()
     }
 
     /// The next placement, from the type's present one on, that nothing holds off.
@@ -199,8 +199,8 @@ impl PoolState {
             self.counts.remove(&pending.member);
         }
         let began = self.began();
-        if self.workers.contains_key(&instance.id) {
-            self.update_worker(instance, began.at);
+        if self.update_worker(instance, began.at) {
+            // It was listed before.
         } else if pending.instance.as_ref() == Some(&instance.id) {
             // It was listed, and by a later list it is gone: both began after this call, whose answer is old news.
             self.create_slot_freed();

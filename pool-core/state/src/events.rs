@@ -94,8 +94,9 @@ pub enum Event {
     Listed {
         /// Which call.
         op: OpId,
-        /// All instances with our set's tag.
-        instances: Vec<ListedInstance>,
+        /// All instances with our set's tag. Shared, so that who has listed them can let go of a large list where nobody
+        /// waits for that.
+        instances: Arc<[ListedInstance]>,
     },
     /// A create was carried out.
     Created {

@@ -12,24 +12,29 @@ use crate::{
     timers::Timer,
     worker::{Began, Ended, JobEnd, PendingCreate, Run, TagSaves, Worker},
 };
-use pool_api::{InstanceId, Lifecycle, Resources};
+use pool_api::{HourlyPrice, InstanceId, Lifecycle, Placement, Resources};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What has stopped, been preempted or failed.
+fn is_of_no_use(lifecycle: Lifecycle) -> bool {
+    matches!(lifecycle, Lifecycle::Stopped | Lifecycle::Failed)
+}
 
 impl PoolState {
     pub(crate) fn on_listed(&mut self, op: OpId, instances: &[ListedInstance]) {
         let Some((Call::List, began)) = self.calls.finish(op) else { return };
         self.holdoffs.call_succeeded(CallKind::List);
-        let listed: BTreeSet<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
         for instance in instances {
-            if self.workers.contains_key(&instance.id) {
-                self.update_worker(instance, began.at);
-            } else {
+            // Almost always a list says nothing new of an instance: then its worker is looked up once.
+            if !self.is_no_news(instance, began.at) && !self.update_worker(instance, began.at) {
                 self.add_listed(instance, began);
             }
         }
-        self.left_alone.retain(|id| listed.contains(id));
-        let absent: Vec<InstanceId> =
-            self.workers.keys().filter(|id| !listed.contains(*id)).cloned().collect();
+        let left_alone =
+            instances.iter().map(|instance| &instance.id).filter(|id| self.left_alone.contains(*id));
+        self.left_alone = left_alone.cloned().collect();
+        let absent = self.workers.values().filter(|worker| worker.listed != self.seq);
+        let absent: Vec<InstanceId> = absent.map(|worker| worker.id.clone()).collect();
         let mut answers = false;
         for id in absent {
             answers |= self.on_absent(&id, began);
@@ -132,10 +137,14 @@ impl PoolState {
             (_, behavior) => behavior,
         };
         let member = Membership {
-            provider_type: instance.provider_type.clone(),
+            provider_type: match &configured {
+                Some((t, _)) if t.provider_type == instance.provider_type => t.provider_type.clone(),
+                _ => instance.provider_type.clone(),
+            },
             preemptible: configured.as_ref().is_some_and(|(t, _)| t.preemptible),
             group: configured.as_ref().map(|(_, group)| group.clone()),
-            placement: instance.placement.clone(),
+            placement: self.known_placement(&instance.placement),
+            price: configured.as_ref().map_or(HourlyPrice::ZERO, |(t, _)| t.price),
         };
         self.counts.add(&member);
         let settled = self.earlier_settled();
@@ -146,7 +155,7 @@ impl PoolState {
         let id = instance.id.clone();
         let worker = Worker {
             id: id.clone(),
-            type_name: tags.instance_type,
+            type_name: configured.as_ref().map_or(tags.instance_type, |(t, _)| t.name.clone()),
             instance_type: configured.map(|(t, _)| t),
             member,
             address: instance.address.clone(),
@@ -166,6 +175,7 @@ impl PoolState {
             probed: None,
             changed: self.began(),
             evidence: began.at,
+            listed: self.seq,
             session_open: false,
             broken: None,
             stale: BTreeMap::new(),
@@ -213,11 +223,26 @@ impl PoolState {
         self.check_lifecycle(&id);
     }
 
-    /// What a list or a create says anew of a worker.
-    pub(crate) fn update_worker(&mut self, instance: &ListedInstance, began: Time) {
-        let Some(worker) = self.workers.get_mut(&instance.id) else { return };
-        worker.evidence = worker.evidence.max(began);
-        worker.created_at = worker.created_at.or(instance.created);
+    /// Whether a list shows a worker as it was known to be: then only that is noted.
+    fn is_no_news(&mut self, instance: &ListedInstance, began: Time) -> bool {
+        let (seq, settled) = (self.seq, self.earlier_settled());
+        let Some(worker) = self.workers.get_mut(&instance.id) else { return false };
+        let is_no_news = worker.lifecycle == instance.lifecycle
+            && !is_of_no_use(worker.lifecycle)
+            && (instance.address.is_none() || worker.address == instance.address)
+            && !(worker.tags_unsure && began >= settled)
+            && self.setup.tag_names.are_ours(worker, &instance.tags);
+        if is_no_news {
+            worker.is_listed(instance, began, seq);
+        }
+        is_no_news
+    }
+
+    /// What a list or a create says anew of a worker; false: there is none of this id.
+    pub(crate) fn update_worker(&mut self, instance: &ListedInstance, began: Time) -> bool {
+        let (seq, settled) = (self.seq, self.earlier_settled());
+        let Some(worker) = self.workers.get_mut(&instance.id) else { return false };
+        worker.is_listed(instance, began, seq);
         let moved = instance.address.is_some() && worker.address != instance.address;
         if moved {
             worker.address.clone_from(&instance.address);
@@ -225,7 +250,7 @@ impl PoolState {
         let changed = worker.lifecycle != instance.lifecycle;
         worker.lifecycle = instance.lifecycle;
         let id = &instance.id;
-        if worker.tags_unsure && began >= self.earlier_settled() {
+        if worker.tags_unsure && began >= settled {
             self.tags_are_sure(instance);
         }
         if moved {
@@ -238,6 +263,12 @@ impl PoolState {
         }
         self.check_tags(instance, began);
         self.check_lifecycle(id);
+        true
+    }
+
+    /// The same text as in the configuration, so that not each worker has its own.
+    fn known_placement(&self, listed: &Placement) -> Placement {
+        self.setup.placements.iter().find(|known| *known == listed).unwrap_or(listed).clone()
     }
 
     /// What an earlier process has saved last is known now. Its wish to hold a worker is kept, whatever was made of the
@@ -264,8 +295,9 @@ impl PoolState {
             !matches!(worker.state, State::Shutdown { .. })
                 && worker.tags.in_flight.is_none()
                 && began >= worker.tags.shown_from
+                && !self.setup.tag_names.are_ours(worker, &instance.tags)
         });
-        if to_be_saved && self.differ_from_ours(&instance.id, &instance.tags) {
+        if to_be_saved {
             self.save_tags(&instance.id);
         }
     }
@@ -273,7 +305,7 @@ impl PoolState {
     /// What has stopped, been preempted or failed is of no use and often still paid for.
     fn check_lifecycle(&mut self, id: &InstanceId) {
         let Some(worker) = self.workers.get(id) else { return };
-        if matches!(worker.lifecycle, Lifecycle::Stopped | Lifecycle::Failed) {
+        if is_of_no_use(worker.lifecycle) {
             let reason = ShutdownReason::Lifecycle(worker.lifecycle);
             self.shutdown(id, reason);
         }

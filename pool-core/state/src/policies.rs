@@ -12,9 +12,7 @@ impl PoolState {
     /// What all instances that are not gone cost an hour, also those that are being destroyed, and all creates in
     /// flight. An instance of a type that is no longer configured counts as free: what it costs is not known.
     pub fn price_in_use(&self) -> HourlyPrice {
-        let workers = self.workers.values().filter_map(|w| w.instance_type.as_ref()).map(|t| t.price);
-        let creates = self.creates.values().filter(|create| create.instance.is_none());
-        workers.chain(creates.map(|create| create.create.instance_type.price)).sum()
+        self.counts.price()
     }
 
     /// What `max_price_per_hour` leaves; none: there is no cap.

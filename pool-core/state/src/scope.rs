@@ -1,6 +1,8 @@
 //! Whom a refusal concerns, and how many instances there are of each.
 
-use pool_api::{FailureScope, InstanceType, Placement, PlacementReach, ProviderType, QuotaGroup, Reach};
+use pool_api::{
+    FailureScope, HourlyPrice, InstanceType, Placement, PlacementReach, ProviderType, QuotaGroup, Reach,
+};
 use std::collections::BTreeMap;
 
 /// A set of instance types.
@@ -39,6 +41,8 @@ pub(crate) struct Membership {
     pub(crate) preemptible: bool,
     pub(crate) group: Option<QuotaGroup>,
     pub(crate) placement: Placement,
+    /// What it costs; nothing where its type is no longer configured.
+    pub(crate) price: HourlyPrice,
 }
 
 impl Membership {
@@ -48,6 +52,7 @@ impl Membership {
             preemptible: instance_type.preemptible,
             group: Some(group),
             placement,
+            price: instance_type.price,
         }
     }
 
@@ -84,29 +89,47 @@ impl Membership {
     }
 }
 
-/// How many instances (creates in flight included) each scope has.
+/// How many instances (creates in flight included) there are, in all and of each scope, and what they cost.
 #[derive(Debug, Default)]
-pub(crate) struct ScopeCounts(BTreeMap<Scope, usize>);
+pub(crate) struct ScopeCounts {
+    all: usize,
+    /// In micros, and wide enough that what was added can be taken away again.
+    price: u128,
+    by_scope: BTreeMap<Scope, usize>,
+}
 
 impl ScopeCounts {
     pub(crate) fn add(&mut self, member: &Membership) {
+        self.all += 1;
+        self.price += u128::from(member.price.as_micros());
         for scope in member.scopes() {
-            *self.0.entry(scope).or_default() += 1;
+            *self.by_scope.entry(scope).or_default() += 1;
         }
     }
 
     pub(crate) fn remove(&mut self, member: &Membership) {
+        self.all -= 1;
+        self.price -= u128::from(member.price.as_micros());
         for scope in member.scopes() {
-            if let Some(count) = self.0.get_mut(&scope) {
+            if let Some(count) = self.by_scope.get_mut(&scope) {
                 *count -= 1;
                 if *count == 0 {
-                    self.0.remove(&scope);
+                    self.by_scope.remove(&scope);
                 }
             }
         }
     }
 
     pub(crate) fn of(&self, scope: &Scope) -> usize {
-        self.0.get(scope).copied().unwrap_or(0)
+        self.by_scope.get(scope).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn all(&self) -> usize {
+        self.all
+    }
+
+    /// What all cost an hour.
+    pub(crate) fn price(&self) -> HourlyPrice {
+        HourlyPrice::from_micros(u64::try_from(self.price).unwrap_or(u64::MAX))
     }
 }

@@ -1,5 +1,6 @@
 //! The tags that carry the pool's memory: their names, and what they may hold.
 
+use crate::worker::Worker;
 use pool_api::{IdError, InstanceSetId, InstanceTypeName, Tags};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
@@ -17,13 +18,19 @@ pub enum IdleBehavior {
     Drain,
 }
 
-impl fmt::Display for IdleBehavior {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl IdleBehavior {
+    fn as_str(self) -> &'static str {
+        match self {
             Self::Run => "run",
             Self::Hold => "hold",
             Self::Drain => "drain",
-        })
+        }
+    }
+}
+
+impl fmt::Display for IdleBehavior {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -105,6 +112,23 @@ impl TagNames {
         .into_iter()
         .map(|(name, value)| (name.as_str(), value))
         .collect()
+    }
+
+    /// The tags of a worker that are ours to keep true.
+    pub(crate) fn ours<'a>(&'a self, worker: &'a Worker) -> impl Iterator<Item = (&'a str, &'a str)> {
+        [
+            Some((&self.instance_type, worker.type_name.as_str())),
+            Some((&self.idle_behavior, worker.idle_behavior.as_str())),
+            worker.host_key.as_deref().map(|fingerprint| (&self.host_key, fingerprint)),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Whether a worker's tags were listed as they are to be.
+    pub(crate) fn are_ours(&self, worker: &Worker, listed: &Tags) -> bool {
+        self.ours(worker).all(|(name, value)| listed.get(name) == Some(value))
     }
 
     /// Reads an instance's tags.

@@ -203,6 +203,8 @@ pub(crate) struct Worker {
     /// Its last change, and the last sign that it exists.
     pub(crate) changed: Began,
     pub(crate) evidence: Time,
+    /// When a list, or a create, last showed it.
+    pub(crate) listed: Seq,
     pub(crate) session_open: bool,
     pub(crate) broken: Option<String>,
     /// Runs whose records cannot be read.
@@ -233,6 +235,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// A list or a create, which began then, shows that it is there.
+    pub(crate) fn is_listed(&mut self, instance: &ListedInstance, began: Time, seq: Seq) {
+        self.listed = seq;
+        self.evidence = self.evidence.max(began);
+        self.created_at = self.created_at.or(instance.created);
+    }
+
     /// What is free for more jobs; none when it takes none.
     pub(crate) fn free(&self) -> Option<Resources> {
         let takes_jobs = matches!(self.state, State::Idle { .. } | State::Running)

@@ -180,7 +180,7 @@ impl World {
     }
 
     pub(super) fn answer_list(&mut self, op: OpId, instances: &[ListedInstance]) {
-        self.event(Event::Listed { op, instances: instances.to_vec() });
+        self.event(Event::Listed { op, instances: instances.into() });
     }
 
     /// A list that begins and ends now. One that is in flight fails before.

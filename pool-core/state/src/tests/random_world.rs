@@ -221,7 +221,7 @@ impl RandomWorld {
         if let Some(op) = pick(&self.answered, who).copied() {
             self.event(Event::CallFailed { op, failure: refused(other()) });
             self.event(Event::CallDone { op });
-            self.event(Event::Listed { op, instances: Vec::new() });
+            self.event(Event::Listed { op, instances: [].into() });
         }
     }
 

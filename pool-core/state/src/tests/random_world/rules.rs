@@ -127,7 +127,14 @@ impl RandomWorld {
         let entries: usize = self.pool.index.values().map(std::collections::BTreeSet::len).sum();
         assert_eq!(entries, indexed, "invariant_indexes: an entry too many");
         let all = crate::scope::Scope { subject: crate::scope::Subject::All, placement: None };
-        assert_eq!(self.pool.counts.of(&all), self.pool.instances_and_creates(), "invariant_counts");
+        let creates = self.pool.creates.values().filter(|create| create.instance.is_none());
+        let creates: Vec<HourlyPrice> = creates.map(|create| create.create.instance_type.price).collect();
+        let workers = self.pool.workers.values();
+        let count = workers.len() + creates.len();
+        let price = workers.filter_map(|w| w.instance_type.as_ref()).map(|t| t.price).chain(creates).sum();
+        assert_eq!(self.pool.counts.of(&all), count, "invariant_counts");
+        assert_eq!(self.pool.instances_and_creates(), count, "invariant_counts");
+        assert_eq!(self.pool.price_in_use(), price, "invariant_counts");
     }
 
     pub(super) fn invariant_a_job_has_one_place(&self) {
