@@ -8,7 +8,11 @@ use super::{
     run::Place,
     submission, wait,
 };
-use crate::{api::Submitted, client::Client, job::JobKey};
+use crate::{
+    api::{JobRow, Submitted},
+    client::Client,
+    job::JobKey,
+};
 use clap::Args;
 use pool_core::JobId;
 use std::path::PathBuf;
@@ -63,16 +67,14 @@ impl SubmitArguments {
             return Ok(OK);
         }
         let several = self.file.is_some() || self.job.is_array();
-        let mut jobs = Vec::with_capacity(ids.len());
-        for id in ids {
-            let job = wait::until_final(&client, &JobKey::Id(id)).await?;
-            if let Some(remark) = ending::remark(&job)
+        let remark = |job: &JobRow| {
+            if let Some(remark) = ending::remark(job)
                 && !self.place.json
             {
                 self.place.console.say(&remark);
             }
-            jobs.push(job);
-        }
+        };
+        let jobs = wait::until_all_final(&client, &ids, remark).await?;
         match (&jobs[..], several) {
             ([job], false) => {
                 if self.place.json {

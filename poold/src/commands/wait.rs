@@ -5,9 +5,14 @@ use super::{
     failure::{Failure, TIMED_OUT},
     run::Place,
 };
-use crate::{api::JobRow, client::Client, job::JobKey};
+use crate::{
+    api::{JobQuery, JobRow},
+    client::Client,
+    job::JobKey,
+};
 use clap::Args;
-use std::time::Duration;
+use pool_core::JobId;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How long one question for a job's end is kept open.
@@ -61,6 +66,46 @@ impl WaitArguments {
             false => ending::exit_code_of_all(&ended),
         })
     }
+}
+
+/// Jobs that are asked for at once.
+const WINDOW: usize = 100;
+/// How long a look at them waits for the last. Longer each time, up to the longest: who waits for long does not look on.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// All of these jobs, in this order, when they are final. `ended` is told of each as soon as that is known.
+pub(super) async fn until_all_final(
+    client: &Client,
+    ids: &[JobId],
+    mut ended: impl FnMut(&JobRow),
+) -> Result<Vec<JobRow>, Failure> {
+    let mut jobs = Vec::with_capacity(ids.len());
+    for window in ids.chunks(WINDOW) {
+        let mut found: BTreeMap<&JobId, JobRow> = BTreeMap::new();
+        let mut look = FIRST_LOOK;
+        while let Some(last) = window.iter().rfind(|id| !found.contains_key(id)) {
+            let job = client.wait(&JobKey::Id(last.clone()), look).await?;
+            look = (look * 2).min(LONGEST_LOOK);
+            let before = Some(job.number);
+            let mut rows = BTreeMap::from([(job.id.clone(), job)]);
+            if window.iter().any(|id| id != last && !found.contains_key(id)) {
+                // Jobs of one submission have numbers that follow one another, most of the time.
+                let wanted = JobQuery { before, limit: Some(WINDOW), ..JobQuery::default() };
+                rows.extend(client.jobs(&wanted).await?.jobs.into_iter().map(|job| (job.id.clone(), job)));
+            }
+            for id in window {
+                if !found.contains_key(id)
+                    && let Some(job) = rows.remove(id).filter(|job| job.state.is_final())
+                {
+                    ended(&job);
+                    found.insert(id, job);
+                }
+            }
+        }
+        jobs.extend(window.iter().filter_map(|id| found.remove(id)));
+    }
+    Ok(jobs)
 }
 
 /// A job when it is final.

@@ -41,7 +41,7 @@ const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 /// How many questions are taken into one pass.
 const QUESTIONS_A_PASS: usize = 256;
 /// A pass that takes less is not worth a pause.
-const SHORT_PASS: Duration = Duration::from_millis(2);
+const SHORT_PASS: Duration = Duration::from_millis(5);
 
 /// Why the dispatcher ended by itself.
 #[derive(Debug, thiserror::Error)]

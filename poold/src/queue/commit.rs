@@ -9,7 +9,7 @@ use super::{
 use crate::job::{HistoryEntry, JobState, Moment, Record};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Lines of history that a job keeps: the newest. Nothing bounds how often a job is given to workers that refuse it.
 const HISTORY_LINES: i64 = 200;
@@ -35,11 +35,15 @@ impl Totals {
 /// Writes changes, within a transaction of the caller's.
 pub(super) fn write(on: &Connection, totals: &mut Totals, changes: &[Change]) -> Result<(), Failure> {
     let first = totals.next_number;
-    for change in changes {
+    let last_updates = last_updates(changes);
+    for (at, change) in changes.iter().enumerate() {
         match change {
             Change::Submit { request_id, jobs } => submit(on, totals, request_id.as_deref(), jobs)?,
             Change::Update { number, record, history } => {
-                update(on, totals, *number, record)?;
+                // A short job is started and ended in one pass: its row is written once.
+                if last_updates.get(number) == Some(&at) {
+                    update(on, totals, *number, record)?;
+                }
                 if let Some(entry) = history {
                     add_history(on, *number, entry)?;
                 }
@@ -52,6 +56,15 @@ pub(super) fn write(on: &Connection, totals: &mut Totals, changes: &[Change]) ->
             .execute((meta::NEXT_NUMBER, column(totals.next_number)))?;
     }
     Ok(())
+}
+
+/// Where the last update of each job is.
+fn last_updates(changes: &[Change]) -> HashMap<u64, usize> {
+    let update = |(at, change): (usize, &Change)| match change {
+        Change::Update { number, .. } => Some((*number, at)),
+        Change::Submit { .. } | Change::Prune { .. } => None,
+    };
+    changes.iter().enumerate().filter_map(update).collect()
 }
 
 fn submit(
@@ -108,14 +121,15 @@ fn update(on: &Connection, totals: &mut Totals, number: u64, record: &Record) ->
 
 fn add_history(on: &Connection, number: u64, entry: &HistoryEntry) -> Result<(), Failure> {
     let number = column(number);
-    let last: i64 = on
-        .prepare_cached("SELECT coalesce(max(line), 0) FROM history WHERE number = ?1")?
-        .query_row([number], |row| row.get(0))?;
-    on.prepare_cached("INSERT INTO history (number, line, at, state, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute((number, last + 1, column(entry.at.0), entry.state.as_str(), &entry.detail))?;
-    if last >= HISTORY_LINES {
+    let line: i64 = on
+        .prepare_cached(
+            "INSERT INTO history (number, line, at, state, detail)
+             SELECT ?1, coalesce(max(line), 0) + 1, ?2, ?3, ?4 FROM history WHERE number = ?1 RETURNING line",
+        )?
+        .query_row((number, column(entry.at.0), entry.state.as_str(), &entry.detail), |row| row.get(0))?;
+    if line > HISTORY_LINES {
         on.prepare_cached("DELETE FROM history WHERE number = ?1 AND line <= ?2")?
-            .execute((number, last + 1 - HISTORY_LINES))?;
+            .execute((number, line - HISTORY_LINES))?;
     }
     Ok(())
 }
