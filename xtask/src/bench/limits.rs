@@ -19,8 +19,6 @@ pub(crate) enum LimitsError {
     Twice(String),
     #[error("{0} has at_most and at_least: give it one of them")]
     TwoLimits(String),
-    #[error("{0} has an allowance: that is a multiple, for a figure with at_most")]
-    Allowance(String),
     #[error("{0} is made of other figures: give it both `of` and `to`")]
     HalfARatio(String),
     #[error("{id} is measured in {measured:?}, but its limit is {limit}")]
@@ -55,9 +53,6 @@ pub(crate) struct Entry {
     at_most: Option<Quantity>,
     #[serde(default, deserialize_with = "quantity")]
     at_least: Option<Quantity>,
-    /// So many times the limit is allowed, for what the limit does not think of.
-    #[serde(default, deserialize_with = "quantity")]
-    allowance: Option<Quantity>,
     /// The figure is this one…
     of: Option<String>,
     /// …as a multiple of that one.
@@ -70,11 +65,6 @@ pub(crate) struct Entry {
 pub(crate) enum Limit {
     AtMost(Quantity),
     AtLeast(Quantity),
-    /// So many times the most.
-    Loosened {
-        at_most: Quantity,
-        times: f64,
-    },
 }
 
 fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quantity>, D::Error> {
@@ -99,10 +89,6 @@ impl Limits {
             }
             if entry.at_most.is_some() && entry.at_least.is_some() {
                 return Err(LimitsError::TwoLimits(id()));
-            }
-            let is_fine = |allowance: Quantity| allowance.unit == Unit::Ratio && entry.at_most.is_some();
-            if !entry.allowance.is_none_or(is_fine) {
-                return Err(LimitsError::Allowance(id()));
             }
             if entry.of.is_some() != entry.to.is_some() {
                 return Err(LimitsError::HalfARatio(id()));
@@ -130,11 +116,7 @@ impl Limits {
 
 impl Entry {
     pub(super) fn limit(&self) -> Option<Limit> {
-        let at_most = self.at_most.map(|most| match self.allowance {
-            Some(allowance) => Limit::Loosened { at_most: most, times: allowance.value },
-            None => Limit::AtMost(most),
-        });
-        at_most.or(self.at_least.map(Limit::AtLeast))
+        self.at_most.map(Limit::AtMost).or(self.at_least.map(Limit::AtLeast))
     }
 
     /// The ids of the two figures that it is made of, if it is.
@@ -145,7 +127,7 @@ impl Entry {
     /// Whether what was measured is within the limit; none if there is no limit.
     pub(super) fn is_met(&self, measured: Quantity) -> Result<Option<bool>, LimitsError> {
         let Some(limit) = self.limit() else { return Ok(None) };
-        let (Limit::AtMost(bound) | Limit::AtLeast(bound) | Limit::Loosened { at_most: bound, .. }) = limit;
+        let (Limit::AtMost(bound) | Limit::AtLeast(bound)) = limit;
         if bound.unit != measured.unit {
             return Err(LimitsError::OtherUnit {
                 id: self.id.clone(),
@@ -156,7 +138,6 @@ impl Entry {
         Ok(Some(match limit {
             Limit::AtMost(bound) => measured.value <= bound.value,
             Limit::AtLeast(bound) => measured.value >= bound.value,
-            Limit::Loosened { at_most: bound, times } => measured.value <= bound.value * times,
         }))
     }
 }
@@ -166,7 +147,6 @@ impl std::fmt::Display for Limit {
         match self {
             Self::AtMost(bound) => write!(out, "at most {bound}"),
             Self::AtLeast(bound) => write!(out, "at least {bound}"),
-            Self::Loosened { at_most: bound, times } => write!(out, "at most {times} * {bound}"),
         }
     }
 }
@@ -202,15 +182,6 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_may_be_loosened_and_says_so() {
-        let limits = read("at_most = '13.33x', allowance = '2x'").unwrap();
-        let entry = limits.group("a").next().unwrap();
-        assert_eq!(entry.limit().unwrap().to_string(), "at most 2 * 13.3x");
-        assert_eq!(entry.is_met(measured(26.6, Unit::Ratio)).unwrap(), Some(true));
-        assert_eq!(entry.is_met(measured(26.7, Unit::Ratio)).unwrap(), Some(false));
-    }
-
-    #[test]
     fn a_figure_may_be_made_of_two_others() {
         let limits = read("of = 'a.c', to = 'a.d'").unwrap();
         let entry = limits.group("a").next().unwrap();
@@ -221,8 +192,6 @@ mod tests {
     #[test]
     fn a_list_that_contradicts_itself_is_refused() {
         assert!(matches!(read("at_most = '1s', at_least = '1s'"), Err(LimitsError::TwoLimits(_))));
-        assert!(matches!(read("at_least = '1s', allowance = '2x'"), Err(LimitsError::Allowance(_))));
-        assert!(matches!(read("at_most = '1s', allowance = '2s'"), Err(LimitsError::Allowance(_))));
         assert!(matches!(read("of = 'a.c'"), Err(LimitsError::HalfARatio(_))));
         assert!(matches!(read("at_most = '5 parsecs'"), Err(LimitsError::Unreadable(_))));
         assert!(matches!(read("limit = '1s'"), Err(LimitsError::Unreadable(_))));
