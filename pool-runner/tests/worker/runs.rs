@@ -55,6 +55,14 @@ fn programs_are_found_and_named_as_by_a_shell() {
         assert!(pool.run(&id, &spec).outcome.is_success());
         assert_eq!(pool.text(&id, Stdout), says);
     }
+    // A directory that is not absolute is one of the job's.
+    fs::write(bin.join("true"), "#!/bin/sh\necho mine\n").unwrap();
+    fs::set_permissions(bin.join("true"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut spec = JobSpec::new(["true"]);
+    spec.directory = Some(bin.to_str().unwrap().to_owned());
+    spec.environment.insert("PATH".to_owned(), ".:/usr/bin:/bin".to_owned());
+    pool.run(&run("relative"), &spec);
+    assert_eq!(pool.text(&run("relative"), Stdout), "mine\n");
 }
 
 #[test]
