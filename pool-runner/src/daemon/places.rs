@@ -42,12 +42,17 @@ pub(super) struct Places {
     last: u64,
 }
 
-/// Whether what has this name was left by an earlier daemon, to be deleted.
-pub(super) fn is_leftover(name: &str) -> bool {
-    name.starts_with(SPARE) || name.starts_with(TRASH)
-}
-
 impl Places {
+    /// Whether what has this name was left by an earlier daemon, to be deleted. Nothing gets that name from now on: its deletion would
+    /// go on in what has it then.
+    pub(super) fn is_leftover(&mut self, name: &str) -> bool {
+        let is_leftover = name.starts_with(SPARE) || name.starts_with(TRASH);
+        if is_leftover && let Some(number) = name.rsplit('-').next().and_then(|number| number.parse().ok()) {
+            self.last = self.last.max(number);
+        }
+        is_leftover
+    }
+
     /// Makes the directory of a run, with the first entry of its journal: there as a whole, or not at all. Returns how far the
     /// journal goes.
     pub(super) fn make(&mut self, layout: &Layout, run: &RunId, entry: &Entry) -> io::Result<(Place, u64)> {
