@@ -239,3 +239,21 @@ fn nothing_that_the_starter_has_open_stays_open() {
     // The control: attach itself, which shares them with its starter.
     assert!(worker.runner_processes().into_iter().any(holds));
 }
+
+#[test]
+fn a_job_that_deletes_its_own_record_is_seen_to_the_end() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for (name, script) in
+        [("a", "rm ../journal; exit 3"), ("b", "rm -r ../*; exit 3"), ("c", "rm -r \"$PWD/..\"; exit 3")]
+    {
+        let end = pool.run(&run(name), &sh(script));
+        assert_eq!(end.outcome, Outcome::Exited { code: 3 }, "{name}");
+        // To the next daemon as well.
+        kill_process(pool.daemon_pid(), Signal::KILL).unwrap();
+        pool.wait_for_end();
+        pool = worker.attach(1);
+        assert_eq!(pool.exited(&run(name)), end);
+        pool.forget(&run(name)).unwrap();
+    }
+}
