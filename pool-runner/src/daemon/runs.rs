@@ -3,6 +3,7 @@
 use super::{
     clearing,
     keepers::{KeeperId, Keepers, Said},
+    open_files::OpenFiles,
     places::{self, Place, Places},
 };
 use crate::{
@@ -134,7 +135,7 @@ impl Runs {
         let mut runs = Self {
             layout: layout.clone(),
             runs: BTreeMap::new(),
-            keepers: Keepers::default(),
+            keepers: Keepers::new(OpenFiles::allow(MOST_RUNS)),
             places: Places::default(),
         };
         let mut found = Vec::new();
@@ -286,6 +287,13 @@ impl Runs {
     pub(super) fn start(&mut self, set: &InstanceSetId, id: &RunId, spec: JobSpec) -> Result<(), String> {
         if self.runs.len() >= MOST_RUNS {
             return Err(format!("{MOST_RUNS} runs are kept already: forget some"));
+        }
+        let most = self.keepers.most();
+        // The first is a bound of the second, and costs nothing.
+        if self.runs.len() >= most && self.runs.values().filter(|run| run.goes_on()).count() >= most {
+            return Err(format!(
+                "{most} runs go on already: the system lets no more files be open (ulimit -n)"
+            ));
         }
         let (resources, accepted_ms) = (spec.resources, text::now_ms());
         let record = RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms };
