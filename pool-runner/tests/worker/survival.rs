@@ -132,6 +132,22 @@ fn when_its_keeper_is_killed_a_run_is_ended_and_its_outcome_is_unknown() {
 }
 
 #[test]
+fn when_its_keeper_is_killed_a_job_without_an_environment_is_found_too() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for number in 0..10 {
+        let run = run(&format!("a-{number}"));
+        // Nothing of it carries the run's mark.
+        pool.start(&run, &sh("exec env -i sh -c 'echo $$; exec sleep 600'")).unwrap();
+        let said = pool.read(&run, Stdout, 0, true).data;
+        let job: i32 = String::from_utf8(said).unwrap().trim().parse().unwrap();
+        kill_process(worker.keeper(&run), Signal::KILL).unwrap();
+        assert_eq!(pool.exited(&run).outcome, Outcome::Unknown);
+        assert!(!is_alive(Pid::from_raw(job).unwrap()), "of {run}");
+    }
+}
+
+#[test]
 fn when_daemon_and_keeper_are_killed_the_next_daemon_ends_the_run() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);
