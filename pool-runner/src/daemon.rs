@@ -7,6 +7,7 @@ mod broken;
 mod clearing;
 mod event_loop;
 pub(crate) mod keepers;
+mod open_files;
 mod orphan;
 mod places;
 mod reading;

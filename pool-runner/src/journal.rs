@@ -11,9 +11,9 @@ use pool_api::{InstanceSetId, JobSpec, RunId};
 use pool_protocol::RunEnd;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -99,6 +99,29 @@ impl Journal {
         self.end += line.len() as u64;
         Ok(())
     }
+
+    /// Whether this is the file of that name. A job can have deleted it, or moved it away.
+    pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let own = self.file.metadata()?;
+        match fs::symlink_metadata(path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes it anew, in the place of what there is, and goes on there.
+    pub(crate) fn restore(&mut self, path: &Path) -> io::Result<()> {
+        let bytes = read_at(&self.file, 0)?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(&bytes)?;
+        self.file = file;
+        Ok(())
+    }
 }
 
 fn line(entry: &Entry) -> io::Result<Vec<u8>> {
@@ -170,7 +193,6 @@ fn read_at(file: &File, from: u64) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use pool_api::JobId;
-    use std::fs;
 
     fn record() -> Entry {
         Entry::Accepted(RunRecord {

@@ -13,6 +13,7 @@ mod watch;
 use crate::{
     daemon::keepers::{NEWS, NEXT},
     error::RunnerError,
+    files,
     job_user::JobUser,
     journal::{Entry, Journal, RunRecord},
     layout::{Layout, RunDir},
@@ -127,13 +128,23 @@ impl Keeper<'_> {
     /// Writes how the run ended. Does not give up: until that is on record, nobody may be told.
     fn record_end(&mut self, end: RunEnd) {
         let end = Entry::Ended(end);
-        while let Err(error) = self.journal.append(&end) {
-            if !self.dir.path().exists() {
+        while let Err(error) = self.try_record(&end) {
+            if !self.layout.runs().exists() {
                 return;
             }
             log!("{}: cannot record the end, trying again: {error}", self.name);
             thread::sleep(RECORD_AGAIN);
         }
+    }
+
+    fn try_record(&mut self, end: &Entry) -> io::Result<()> {
+        let path = self.dir.journal();
+        if !self.journal.is_at(&path)? {
+            log!("{}: its job has deleted its record: it is written again", self.name);
+            files::make_dir(self.dir.path(), 0o700)?;
+            self.journal.restore(&path)?;
+        }
+        self.journal.append(end)
     }
 
     /// Tells the daemon that there is news of this run: the one that has started this process, or the one that has followed it.

@@ -93,9 +93,12 @@ impl Leftovers<'_> {
     pub(crate) fn kill(&self) -> io::Result<usize> {
         let boot_id = boot_id()?;
         let session = self.keeper.filter(|id| id.boot_id == boot_id);
-        // While a session has members the kernel gives its number to no new process. So a living process of that
-        // number means that the session is another one.
-        let session = session.filter(|id| Pid::from_raw(id.pid).is_some_and(|pid| Stat::of(pid).is_err()));
+        // While a session has members the kernel gives its number to no new process. So another process of that
+        // number means that the session is another one. The keeper itself may be there still: it was not reaped yet.
+        let session = session.filter(|id| {
+            let found = Pid::from_raw(id.pid).map(Stat::of);
+            found.is_some_and(|stat| stat.map_or(true, |stat| stat.start_ticks == id.start_ticks))
+        });
         let mut found = 0;
         for pid in all()? {
             let Some((handle, stat)) = open(pid) else { continue };

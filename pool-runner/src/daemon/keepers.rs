@@ -1,7 +1,9 @@
 //! The keepers that this daemon has started: one for each run that goes on, and some that wait for the next.
 
+use super::open_files::OpenFiles;
 use crate::{layout::Layout, order, program};
 use pool_api::RunId;
+use rustix::process::Pid;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -51,8 +53,9 @@ pub(super) enum Said {
 }
 
 /// All of this daemon's own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Keepers {
+    files: OpenFiles,
     keepers: BTreeMap<KeeperId, Keeper>,
     /// Those that wait, the one that does so for the longest time first.
     waiting: Vec<KeeperId>,
@@ -60,6 +63,15 @@ pub(super) struct Keepers {
 }
 
 impl Keepers {
+    pub(super) fn new(files: OpenFiles) -> Self {
+        Self { files, keepers: BTreeMap::new(), waiting: Vec::new(), last: 0 }
+    }
+
+    /// Most runs that may go on at once.
+    pub(super) fn most(&self) -> usize {
+        self.files.runs()
+    }
+
     /// Gives a run to a keeper, one that waits if there is one. The run's directory and journal are there. Returns the way to
     /// give it orders.
     pub(super) fn give(&mut self, layout: &Layout, run: &RunId) -> io::Result<Rc<File>> {
@@ -99,7 +111,9 @@ impl Keepers {
             let control = order::open_writer(&path)?.ok_or(io::ErrorKind::BrokenPipe)?;
             let (line, its) = UnixStream::pair()?;
             let mut command = program::command("keep", layout).map_err(io::Error::other)?;
-            command.stdin(both).stdout(Stdio::from(OwnedFd::from(its))).spawn()?;
+            let child = command.stdin(both).stdout(Stdio::from(OwnedFd::from(its))).spawn()?;
+            // Before it is given a run.
+            self.files.reset(Pid::from_child(&child))?;
             Ok(Keeper { line, control: Rc::new(control), now: Now::Waits { since: Instant::now() } })
         };
         match start() {

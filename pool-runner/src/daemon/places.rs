@@ -24,15 +24,25 @@ const TRASH: &str = ".trash-";
 /// Most directories that wait.
 const MOST_SPARE: usize = 64;
 
-/// What tells whether a directory was touched: when it was last changed, its attributes included. In seconds and nanoseconds.
-type Changed = (i64, i64);
+/// What tells whether one of the job's directories was touched.
+#[derive(PartialEq, Eq, Debug)]
+struct Condition {
+    /// When it was last changed, its attributes included, in seconds and nanoseconds. The system's clock for files is coarse: some
+    /// milliseconds on many.
+    changed: (i64, i64),
+    access: Access,
+}
+
+/// Who may do what with a directory: its mode, user and group.
+type Access = (u32, u32, u32);
 
 /// The directory of a run that this daemon has made.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
-    work: Changed,
-    temporary: Changed,
+    own: Access,
+    work: Condition,
+    temporary: Condition,
 }
 
 /// All that this daemon has made and that wait.
@@ -42,18 +52,23 @@ pub(super) struct Places {
     last: u64,
 }
 
-/// Whether what has this name was left by an earlier daemon, to be deleted.
-pub(super) fn is_leftover(name: &str) -> bool {
-    name.starts_with(SPARE) || name.starts_with(TRASH)
-}
-
 impl Places {
+    /// Whether what has this name was left by an earlier daemon, to be deleted. Nothing gets that name from now on: its deletion would
+    /// go on in what has it then.
+    pub(super) fn is_leftover(&mut self, name: &str) -> bool {
+        let is_leftover = name.starts_with(SPARE) || name.starts_with(TRASH);
+        if is_leftover && let Some(number) = name.rsplit('-').next().and_then(|number| number.parse().ok()) {
+            self.last = self.last.max(number);
+        }
+        is_leftover
+    }
+
     /// Makes the directory of a run, with the first entry of its journal: there as a whole, or not at all. Returns how far the
     /// journal goes.
     pub(super) fn make(&mut self, layout: &Layout, run: &RunId, entry: &Entry) -> io::Result<(Place, u64)> {
         // Jobs of another user are given their directories: each new ones.
         let is_shared = layout.job_user().exists();
-        let place = match self.spare.pop().filter(|_| !is_shared) {
+        let place = match if is_shared { None } else { self.spare.pop() } {
             Some(place) => place,
             None => self.make_place(layout, if is_shared { 0o711 } else { 0o700 })?,
         };
@@ -78,8 +93,9 @@ impl Places {
             files::make_dir(&dir.temporary(), 0o700)?;
             Ok(Place {
                 number: self.last,
-                work: changed(&dir.work())?,
-                temporary: changed(&dir.temporary())?,
+                own: condition(dir.path())?.access,
+                work: condition(&dir.work())?,
+                temporary: condition(&dir.temporary())?,
             })
         };
         let made = make();
@@ -126,25 +142,36 @@ fn spare(layout: &Layout, number: u64) -> RunDir {
     layout.run_named(&format!("{SPARE}{number}"))
 }
 
-fn changed(path: &Path) -> io::Result<Changed> {
-    fs::metadata(path).map(|found| (found.ctime(), found.ctime_nsec()))
+/// Of the directory itself, and not of one that a link leads to.
+fn condition(path: &Path) -> io::Result<Condition> {
+    let found = fs::symlink_metadata(path)?;
+    let access = (found.mode(), found.uid(), found.gid());
+    Ok(Condition { changed: (found.ctime(), found.ctime_nsec()), access })
 }
 
-/// Whether nothing is in the job's directories, and nothing was done to them. (The system's clock for files is coarse: what is there is
-/// looked for as well.)
+/// Whether nothing is in the job's directories, nothing was done to them, and the run's own is as open or closed as it was made.
 fn is_untouched(dir: &RunDir, place: &Place) -> io::Result<bool> {
-    for (path, made) in [(dir.work(), place.work), (dir.temporary(), place.temporary)] {
-        if changed(&path)? != made || fs::read_dir(path)?.next().is_some() {
+    for (path, made) in [(dir.work(), &place.work), (dir.temporary(), &place.temporary)] {
+        if condition(&path)? != *made || fs::read_dir(path)?.next().is_some() {
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(condition(dir.path())?.access == place.own)
 }
 
 /// Takes everything of a run away but the directories, and the file of its journal without what it held.
+///
+/// # Errors
+/// It cannot be taken away, or there is more: the job has put something beside its own directories.
 fn empty(dir: &RunDir) -> io::Result<()> {
+    const LEFT: usize = 3;
     fs::File::options().write(true).truncate(true).open(dir.journal())?;
-    remove_files([dir.control(), dir.output(OutputStream::Stdout), dir.output(OutputStream::Stderr)])
+    remove_files([dir.control(), dir.output(OutputStream::Stdout), dir.output(OutputStream::Stderr)])?;
+    if fs::read_dir(dir.path())?.count() == LEFT {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::DirectoryNotEmpty.into())
+    }
 }
 
 /// Deletes the directory of a run that has left nothing in its own directories. Without its journal it is not one of a run.
@@ -236,15 +263,15 @@ mod tests {
     fn one_that_was_touched_is_not() {
         let (_dir, layout) = layout();
         let mut places = Places::default();
-        let touch: [fn(&RunDir); 4] = [
-            |dir| fs::write(dir.work().join("x"), "").unwrap(),
-            |dir| fs::create_dir(dir.temporary().join("x")).unwrap(),
-            |dir| {
-                // Later than the directory was made, by the coarsest clock.
-                thread::sleep(std::time::Duration::from_millis(20));
-                fs::set_permissions(dir.work(), fs::Permissions::from_mode(0o755)).unwrap();
-            },
-            |dir| fs::remove_dir(dir.work()).unwrap(),
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let touch: [&dyn Fn(&RunDir); 6] = [
+            &|dir| fs::write(dir.work().join("x"), "").unwrap(),
+            &|dir| fs::create_dir(dir.temporary().join("x")).unwrap(),
+            &|dir| mode(&dir.work(), 0o755),
+            &|dir| fs::remove_dir(dir.work()).unwrap(),
+            // The run's own directory: something beside what belongs there, and one that nothing more can be put into.
+            &|dir| fs::write(dir.path().join("x"), "").unwrap(),
+            &|dir| mode(dir.path(), 0o500),
         ];
         for act in touch {
             cycle(&mut places, &layout, "a", act);
@@ -255,6 +282,30 @@ mod tests {
         // The control.
         places.remove(&layout, &run, Some(place));
         assert_eq!(places.spare.len(), 1);
+    }
+
+    #[test]
+    fn what_was_done_at_once_by_a_coarse_clock_is_noticed_too() {
+        let (_dir, layout) = layout();
+        let mut places = Places::default();
+        let (run, entry) = entry("a");
+        let (place, _) = places.make(&layout, &run, &entry).unwrap();
+        let dir = layout.run(&run);
+        fs::set_permissions(dir.work(), fs::Permissions::from_mode(0o555)).unwrap();
+        let work = Condition { changed: condition(&dir.work()).unwrap().changed, ..place.work };
+        assert!(!is_untouched(&dir, &Place { work, ..place }).unwrap());
+    }
+
+    #[test]
+    fn a_job_of_another_user_gets_a_new_directory_and_the_spare_ones_stay_known() {
+        let (_dir, layout) = layout();
+        let mut places = Places::default();
+        let first = cycle(&mut places, &layout, "a", |_| ());
+        fs::write(layout.job_user(), "1:1\n").unwrap();
+        let other = cycle(&mut places, &layout, "b", |dir| fs::write(dir.work().join("x"), "").unwrap());
+        assert_ne!(first, other);
+        fs::remove_file(layout.job_user()).unwrap();
+        assert_eq!(cycle(&mut places, &layout, "c", |_| ()), first);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     clearing,
     keepers::{KeeperId, Keepers, Said},
+    open_files::OpenFiles,
     places::{self, Place, Places},
 };
 use crate::{
@@ -134,20 +135,25 @@ impl Runs {
         let mut runs = Self {
             layout: layout.clone(),
             runs: BTreeMap::new(),
-            keepers: Keepers::default(),
+            keepers: Keepers::new(OpenFiles::allow(MOST_RUNS)),
             places: Places::default(),
         };
+        let mut found = Vec::new();
         for entry in fs::read_dir(&path).map_err(RunnerError::file("list", &path))? {
             let name = entry.map_err(RunnerError::file("list", &path))?.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(layout::KEEPER) {
                 // Of an earlier daemon. One that keeps a run is found through that; the others have ended with their daemon.
                 let _ = fs::remove_file(path.join(name));
-            } else if places::is_leftover(name) {
+            } else if runs.places.is_leftover(name) {
                 places::delete_later(path.join(name));
-            } else if let Some(run) = layout::run_of_name(name) {
-                runs.load_one(&run);
+            } else {
+                found.extend(layout::run_of_name(name));
             }
+        }
+        // Once all leftovers are known: what is not a run becomes another one.
+        for run in &found {
+            runs.load_one(run);
         }
         Ok(runs)
     }
@@ -282,6 +288,13 @@ impl Runs {
         if self.runs.len() >= MOST_RUNS {
             return Err(format!("{MOST_RUNS} runs are kept already: forget some"));
         }
+        let most = self.keepers.most();
+        // The first is a bound of the second, and costs nothing.
+        if self.runs.len() >= most && self.runs.values().filter(|run| run.goes_on()).count() >= most {
+            return Err(format!(
+                "{most} runs go on already: the system lets no more files be open (ulimit -n)"
+            ));
+        }
         let (resources, accepted_ms) = (spec.resources, text::now_ms());
         let record = RunRecord { instance_set: set.clone(), run: id.clone(), spec, accepted_ms };
         let made = self.places.make(&self.layout, id, &Entry::Accepted(record));
@@ -379,6 +392,35 @@ mod tests {
     use super::*;
     use pool_api::JobId;
     use pool_protocol::{StreamSize, ToPool};
+
+    #[test]
+    fn what_an_earlier_daemon_has_left_is_not_used_while_it_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path()).unwrap();
+        layout.create().unwrap();
+        let left = layout.run_named(".spare-1");
+        fs::create_dir_all(left.work()).unwrap();
+        fs::write(left.output(pool_protocol::OutputStream::Stdout), "of an earlier run").unwrap();
+        // So that its deletion takes a while.
+        for number in 0..3000 {
+            fs::write(left.work().join(number.to_string()), "").unwrap();
+        }
+        let mut runs = Runs::load(&layout).unwrap();
+        let id = RunId::new(JobId::new("a").unwrap(), 1);
+        let instance_set = InstanceSetId::new("set").unwrap();
+        let spec = JobSpec::new(["true"]);
+        let record = RunRecord { instance_set, run: id.clone(), spec, accepted_ms: 7 };
+        runs.places.make(&layout, &id, &Entry::Accepted(record)).unwrap();
+        while left.path().exists() {
+            std::thread::yield_now();
+        }
+        let dir = layout.run(&id);
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["journal", "tmp", "work"]);
+        assert_eq!(fs::read_dir(dir.work()).unwrap().count(), 0);
+    }
 
     #[test]
     fn the_longest_list_fits_into_a_frame() {

@@ -88,10 +88,12 @@ fn find(program: &str, environment: &[(OsString, OsString)]) -> Option<PathBuf> 
     // The last of several counts.
     let (_, path) = environment.iter().rev().find(|(name, _)| name == "PATH")?;
     let mut files = std::env::split_paths(path).map(|dir| dir.join(program));
-    let found = files.find(|file| access(file, Access::EXEC_OK).is_ok() && file.is_file())?;
-    // A relative one is looked for from the job's directory. For a script that does not say what runs it, the system takes a
-    // shell, but not when it is given a path.
-    (found.is_absolute() && says_what_runs_it(&found)).then_some(found)
+    // A relative one is looked for from the job's directory, and that is not this process's.
+    let found = files
+        .find(|file| file.is_relative() || access(file, Access::EXEC_OK).is_ok() && file.is_file())
+        .filter(|file| file.is_absolute())?;
+    // For a script that does not say what runs it, the system takes a shell, but not when it is given a path.
+    says_what_runs_it(&found).then_some(found)
 }
 
 fn says_what_runs_it(file: &Path) -> bool {
@@ -162,5 +164,10 @@ mod tests {
         assert_eq!(find("tool", &path(&["none"])), None);
         assert_eq!(find("./tool", &path(&["script"])), None);
         assert_eq!(find("tool", &[("PATH".into(), "script".into())]), None);
+        // One that is relative and comes first may hold it, seen from the job's directory.
+        for first in ["", ".", "bin"] {
+            let path = std::env::join_paths([first.into(), dir.path().join("script")]).unwrap();
+            assert_eq!(find("tool", &[("PATH".into(), path)]), None, "{first}");
+        }
     }
 }

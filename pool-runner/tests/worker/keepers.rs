@@ -84,6 +84,20 @@ fn an_order_for_a_run_that_has_ended_does_nothing_to_the_next() {
 }
 
 #[test]
+fn a_job_has_no_file_of_its_keeper_open() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    let (_, first) = run_through(&worker, &mut pool, "a", "echo out; echo err >&2");
+    let list = "n=0; while [ $n -lt 50 ]; do readlink /proc/$$/fd/$n; n=$((n+1)); done";
+    let (_, second) = run_through(&worker, &mut pool, "b", list);
+    assert_eq!(first, second);
+    let open = pool.text(&run("b"), Stdout);
+    let [input, output, errors] = open.lines().collect::<Vec<_>>()[..] else { panic!("{open}") };
+    assert_eq!(input, "/dev/null");
+    assert!(output.starts_with("pipe:") && errors.starts_with("pipe:"), "{open}");
+}
+
+#[test]
 fn a_waiting_keeper_that_is_killed_is_replaced() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);

@@ -1,6 +1,6 @@
 //! From start to forget.
 
-use crate::client::{Worker, run, sh};
+use crate::client::{PROGRAM, Pool, Worker, hello, run, sh, times};
 use pool_api::{ByteSize, Cpus, JobSpec, Resources};
 use pool_protocol::{Outcome, OutputStream::Stdout, RequestError, RunStatus, ToPool, ToRunner};
 use std::{fs, os::unix::fs::PermissionsExt as _};
@@ -55,6 +55,14 @@ fn programs_are_found_and_named_as_by_a_shell() {
         assert!(pool.run(&id, &spec).outcome.is_success());
         assert_eq!(pool.text(&id, Stdout), says);
     }
+    // A directory that is not absolute is one of the job's.
+    fs::write(bin.join("true"), "#!/bin/sh\necho mine\n").unwrap();
+    fs::set_permissions(bin.join("true"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut spec = JobSpec::new(["true"]);
+    spec.directory = Some(bin.to_str().unwrap().to_owned());
+    spec.environment.insert("PATH".to_owned(), ".:/usr/bin:/bin".to_owned());
+    pool.run(&run("relative"), &spec);
+    assert_eq!(pool.text(&run("relative"), Stdout), "mine\n");
 }
 
 #[test]
@@ -244,11 +252,55 @@ fn jobs_run_as_the_user_that_is_configured() {
     assert!(work.join("here").exists());
     // It can be ended by the runner all the same.
     pool.start(&run("b"), &sh("sleep 600")).unwrap();
-    pool.kill(&run("b"), "enough", crate::client::times(1000, 60_000)).unwrap();
+    pool.kill(&run("b"), "enough", times(1000, 60_000)).unwrap();
     assert_eq!(pool.exited(&run("b")).outcome, Outcome::Signaled { signal: "TERM".into() });
 
     fs::write(worker.root.join("runner-user"), "no-such-user\n").unwrap();
     let end = pool.run(&run("c"), &sh("true"));
     let Outcome::NotStarted { reason } = &end.outcome else { panic!("{end:?}") };
     assert!(reason.contains("runner-user") && reason.contains("no-such-user"), "{reason}");
+}
+
+/// A session with a daemon that was started with this limit of open files, and the answers to the starts of 60 jobs.
+fn start_many(worker: &Worker, ulimit: &str) -> (Pool, Vec<String>, Vec<RequestError>) {
+    let mut pool = Pool::connect_by(
+        std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit {ulimit}; exec \"$0\" attach --root \"$1\""), PROGRAM])
+            .arg(&worker.root),
+    );
+    pool.greet(&hello(1));
+    let (mut started, mut refused) = (Vec::new(), Vec::new());
+    for name in (0..60).map(|number| format!("a-{number}")) {
+        match pool.start(&run(&name), &sh("ulimit -Sn; sleep 600")) {
+            Ok(()) => started.push(name),
+            Err(error) => refused.push(error),
+        }
+    }
+    (pool, started, refused)
+}
+
+#[test]
+fn runs_for_which_no_files_can_be_opened_are_refused_and_the_others_go_on() {
+    let worker = Worker::new();
+    let (mut pool, started, refused) = start_many(&worker, "-n 60");
+    assert!(started.len() >= 10, "{started:?}");
+    let RequestError::NotRecorded { detail } = &refused[0] else { panic!("{refused:?}") };
+    assert!(detail.contains("ulimit -n"), "{detail}");
+    // Connections and the files of runs have enough left.
+    let others: Vec<Pool> = (0..8).map(|_| worker.connect()).collect();
+    for name in &started {
+        pool.kill(&run(name), "enough", times(1000, 60_000)).unwrap();
+        assert_eq!(pool.exited(&run(name)).killed.as_deref(), Some("enough"));
+    }
+    drop(others);
+    // There is room again.
+    assert!(pool.run(&run("b"), &sh("exit 0")).outcome.is_success());
+}
+
+#[test]
+fn the_daemon_opens_as_many_files_as_it_may_and_a_job_as_many_as_usual() {
+    let worker = Worker::new();
+    let (mut pool, started, refused) = start_many(&worker, "-Sn 60");
+    assert_eq!((started.len(), refused), (60, Vec::new()));
+    assert_eq!(pool.read(&run("a-59"), Stdout, 0, true).data, b"60\n");
 }

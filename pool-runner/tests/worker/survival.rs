@@ -132,6 +132,22 @@ fn when_its_keeper_is_killed_a_run_is_ended_and_its_outcome_is_unknown() {
 }
 
 #[test]
+fn when_its_keeper_is_killed_a_job_without_an_environment_is_found_too() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for number in 0..10 {
+        let run = run(&format!("a-{number}"));
+        // Nothing of it carries the run's mark.
+        pool.start(&run, &sh("exec env -i sh -c 'echo $$; exec sleep 600'")).unwrap();
+        let said = pool.read(&run, Stdout, 0, true).data;
+        let job: i32 = String::from_utf8(said).unwrap().trim().parse().unwrap();
+        kill_process(worker.keeper(&run), Signal::KILL).unwrap();
+        assert_eq!(pool.exited(&run).outcome, Outcome::Unknown);
+        assert!(!is_alive(Pid::from_raw(job).unwrap()), "of {run}");
+    }
+}
+
+#[test]
 fn when_daemon_and_keeper_are_killed_the_next_daemon_ends_the_run() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);
@@ -238,4 +254,22 @@ fn nothing_that_the_starter_has_open_stays_open() {
     assert!(!daemons.into_iter().chain(worker.job_processes()).chain([worker.keeper(&run("a"))]).any(holds));
     // The control: attach itself, which shares them with its starter.
     assert!(worker.runner_processes().into_iter().any(holds));
+}
+
+#[test]
+fn a_job_that_deletes_its_own_record_is_seen_to_the_end() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for (name, script) in
+        [("a", "rm ../journal; exit 3"), ("b", "rm -r ../*; exit 3"), ("c", "rm -r \"$PWD/..\"; exit 3")]
+    {
+        let end = pool.run(&run(name), &sh(script));
+        assert_eq!(end.outcome, Outcome::Exited { code: 3 }, "{name}");
+        // To the next daemon as well.
+        kill_process(pool.daemon_pid(), Signal::KILL).unwrap();
+        pool.wait_for_end();
+        pool = worker.attach(1);
+        assert_eq!(pool.exited(&run(name)), end);
+        pool.forget(&run(name)).unwrap();
+    }
 }
