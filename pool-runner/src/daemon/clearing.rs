@@ -3,7 +3,7 @@
 //! In a thread of its own: it reads all of `/proc`, perhaps again and again.
 
 use crate::{
-    journal::{Entry, Journal},
+    journal::{Content, Entry, Journal},
     layout::{Layout, RunDir},
     order, process, text,
 };
@@ -31,9 +31,6 @@ fn clear(layout: &Layout, name: &str) {
     let mut pause = FIRST_PAUSE;
     // Until nothing is left: before that, the run has not ended, and nobody may be told so.
     while let Err(error) = try_clear(&dir) {
-        if !dir.path().exists() {
-            return;
-        }
         if pause >= LONGEST_PAUSE {
             log!("{name}: cannot clear what its keeper has left, trying again: {error}");
         }
@@ -46,7 +43,12 @@ fn clear(layout: &Layout, name: &str) {
 }
 
 fn try_clear(dir: &RunDir) -> io::Result<()> {
-    let (mut journal, content) = Journal::open(&dir.journal())?;
+    let (journal, content) = match Journal::open(&dir.journal()) {
+        Ok((journal, content)) => (Some(journal), content),
+        // Its job has deleted it: there is nothing to be recorded in.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Content::default()),
+        Err(error) => return Err(error),
+    };
     let (mut keeper, mut started_ms) = (None, None);
     for entry in content.entries {
         match entry {
@@ -74,5 +76,5 @@ fn try_clear(dir: &RunDir) -> io::Result<()> {
         stdout: size(OutputStream::Stdout),
         stderr: size(OutputStream::Stderr),
     };
-    journal.append(&Entry::Ended(end))
+    journal.map_or(Ok(()), |mut journal| journal.append(&Entry::Ended(end)))
 }

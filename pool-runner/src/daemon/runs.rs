@@ -327,6 +327,11 @@ impl Runs {
             return None;
         }
         match Content::of(&self.layout.run(id).journal(), run.read_to) {
+            // Its job has deleted it, and its keeper, which would have restored it, was killed.
+            Ok(None) if matches!(run.phase, Phase::Clearing) => {
+                run.phase = Phase::Unreadable { control: None };
+                None
+            }
             Ok(content) => {
                 let content = content?;
                 run.read_to = content.end;
@@ -342,6 +347,10 @@ impl Runs {
 
     /// To be called when a keeper has ended.
     pub(super) fn keeper_gone(&mut self, id: &RunId) -> Option<News> {
+        // Its line and its control tell, one after the other.
+        if matches!(self.runs.get(id)?.phase, Phase::Clearing) {
+            return None;
+        }
         let news = self.look(id);
         // The usual case: it has ended because its run has.
         if matches!(news, Some(News::Ended { .. })) {
@@ -349,7 +358,8 @@ impl Runs {
         }
         let run = self.runs.get_mut(id)?;
         match &mut run.phase {
-            Phase::Starting { .. } if !run.kept => {
+            // Unless its job has deleted the journal, and so was started.
+            Phase::Starting { .. } if !run.kept && self.layout.run(id).journal().exists() => {
                 let place = run.place.take();
                 self.runs.remove(id);
                 self.places.remove(&self.layout, id, place);

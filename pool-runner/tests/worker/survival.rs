@@ -261,7 +261,7 @@ fn a_job_that_deletes_its_own_record_is_seen_to_the_end() {
     let worker = Worker::new();
     let mut pool = worker.attach(1);
     for (name, script) in
-        [("a", "rm ../journal; exit 3"), ("b", "rm -r ../*; exit 3"), ("c", "rm -r \"$PWD/..\"; exit 3")]
+        [("a", "rm ../journal; exit 3"), ("b", "rm -r ../*; exit 3"), ("c", "rm -r \"${PWD%/*}\"; exit 3")]
     {
         let end = pool.run(&run(name), &sh(script));
         assert_eq!(end.outcome, Outcome::Exited { code: 3 }, "{name}");
@@ -271,5 +271,25 @@ fn a_job_that_deletes_its_own_record_is_seen_to_the_end() {
         pool = worker.attach(1);
         assert_eq!(pool.exited(&run(name)), end);
         pool.forget(&run(name)).unwrap();
+    }
+}
+
+#[test]
+fn when_a_keeper_is_killed_whose_job_has_deleted_the_record_the_run_is_stale_and_can_be_forgotten() {
+    let worker = Worker::new();
+    let mut pool = worker.attach(1);
+    for (name, delete) in [("a", "rm ../journal"), ("b", "rm -r \"${PWD%/*}\"")] {
+        let keeper = worker.root.with_file_name(name);
+        // The keeper, while there is a record of it.
+        let script = format!("echo $PPID > {}; {delete}; setsid sleep 600 & sleep 600", keeper.display());
+        // Perhaps it does so before the daemon has seen that it was started: then this is not answered.
+        pool.ask(|request| ToRunner::Start { request, run: run(name), spec: Box::new(sh(&script)) });
+        wait_until("the keeper has it", || fs::read_to_string(&keeper).is_ok_and(|pid| pid.ends_with('\n')));
+        wait_until("the record is gone", || !worker.run_dir(&run(name)).join("journal").exists());
+        let keeper = fs::read_to_string(keeper).unwrap().trim().parse().unwrap();
+        kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
+        wait_until("it can be forgotten", || pool.forget(&run(name)).is_ok());
+        assert_eq!(worker.job_processes(), []);
+        assert_eq!(pool.list().0, []);
     }
 }
