@@ -218,9 +218,10 @@ impl Runs {
         self.runs.values().any(Run::goes_on)
     }
 
-    /// The ways to the keepers of all runs.
+    /// The ways to keepers that an earlier daemon has started: this one's own have their lines, which tell of their end once.
     pub(super) fn controls(&self) -> impl Iterator<Item = (&RunId, &File)> {
-        self.runs.iter().filter_map(|(id, run)| Some((id, run.control()?)))
+        let adopted = self.runs.iter().filter(|(_, run)| run.place.is_none());
+        adopted.filter_map(|(id, run)| Some((id, run.control()?)))
     }
 
     /// What this daemon's own keepers have to say comes through these.
