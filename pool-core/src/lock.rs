@@ -7,6 +7,7 @@ use std::{
     fmt,
     fs::{self, File, TryLockError},
     io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant, SystemTime},
@@ -148,6 +149,8 @@ impl InstanceSetLock {
             .truncate(false)
             .read(true)
             .write(true)
+            // Who can read it can hold it.
+            .mode(0o600)
             .open(&path)
             .map_err(failed(&path))?;
         let begun = Instant::now();
@@ -195,7 +198,7 @@ impl Drop for InstanceSetLock {
 /// Replaces a file so that after a power loss it has the old content or the new, never a part.
 fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
@@ -293,6 +296,23 @@ mod tests {
             drop(lock);
             assert_eq!(next.join().unwrap().unwrap(), 2);
         });
+    }
+
+    #[test]
+    fn nobody_else_can_hold_the_lock_or_read_the_epoch() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let set = InstanceSetId::new("set").unwrap();
+        let _lock = InstanceSetLock::acquire(dir.path(), &set).unwrap();
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(
+                entry.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{:?}",
+                entry.file_name()
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The directory in which all state lives.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -54,7 +55,8 @@ pub(crate) fn open(path: &Path) -> Result<PathBuf, StateDirError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(unusable)?;
+            // Its names tell more than others need to know.
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         }
         Err(error) => return Err(unusable(error)),
     }
@@ -79,6 +81,7 @@ fn default_below(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn the_default_is_below_the_home_directory() {
@@ -100,6 +103,7 @@ mod tests {
         let new = dir.path().join("a/b");
         open(&new).unwrap();
         open(&new).unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o700);
         let others = dir.path().join("others");
         fs::create_dir(&others).unwrap();
         fs::write(others.join("thesis.tex"), "").unwrap();
