@@ -6,7 +6,7 @@
 mod broken;
 mod clearing;
 mod event_loop;
-pub(crate) mod keepers;
+mod keepers;
 mod open_files;
 mod orphan;
 mod places;
@@ -18,6 +18,7 @@ mod settings;
 
 use crate::{
     error::{RunnerError, chain},
+    files,
     layout::{Layout, SOCKET},
     order, program,
 };
@@ -26,6 +27,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixListener},
+    path::Path,
     time::Instant,
 };
 
@@ -144,10 +146,7 @@ fn open_notify(layout: &Layout) -> Result<File, RunnerError> {
 fn listen(layout: &Layout) -> Result<UnixListener, RunnerError> {
     let path = layout.dir().join(SOCKET);
     let bind = || {
-        match fs::remove_file(SOCKET) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove(Path::new(SOCKET))?;
         let listener = UnixListener::bind(SOCKET)?;
         // The directory may have to be open to the jobs' user; the socket never is.
         fs::set_permissions(SOCKET, fs::Permissions::from_mode(0o600))?;

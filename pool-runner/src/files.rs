@@ -55,6 +55,14 @@ fn reserved(name: &str) -> String {
     format!(".{name}.reserved")
 }
 
+/// Removes a file. That it is not there is as good.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A small file as a whole; none when it is not there.
 pub(crate) fn read_small(path: &Path, largest: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {

@@ -7,6 +7,7 @@
 //! One file, for a file is what costs most of a short job on many file systems. It survives the death of any process, not the loss of
 //! power: that ends all jobs of the machine as well.
 
+use crate::files;
 use pool_api::{InstanceSetId, JobSpec, RunId};
 use pool_protocol::RunEnd;
 use serde::{Deserialize, Serialize};
@@ -71,8 +72,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Makes one with its first line, in the place of what there was, and takes the disk space for the others, so that a full disk cannot prevent them: by zeros, for
-    /// these never reach the disk if the run is forgotten soon. Returns where that line ends.
+    /// Makes one with its first line, in the place of what there was, and takes the disk space for the others, so that a full
+    /// disk cannot prevent them: by zeros, for these never reach the disk if the run is forgotten soon. Returns where that line
+    /// ends.
     pub(crate) fn create(path: &Path, entry: &Entry) -> io::Result<u64> {
         let mut bytes = line(entry)?;
         let end = bytes.len();
@@ -113,10 +115,7 @@ impl Journal {
     /// Writes it anew, in the place of what there is, and goes on there.
     pub(crate) fn restore(&mut self, path: &Path) -> io::Result<()> {
         let bytes = read_at(&self.file, 0)?;
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove(path)?;
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(&bytes)?;
         self.file = file;

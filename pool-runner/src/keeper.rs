@@ -11,7 +11,6 @@ mod output;
 mod watch;
 
 use crate::{
-    daemon::keepers::{NEWS, NEXT},
     error::RunnerError,
     files,
     job_user::JobUser,
@@ -68,10 +67,10 @@ pub(crate) fn run(layout: &Layout) -> Result<(), RunnerError> {
         let end = keeper.keep(&record, &before, &mut tools);
         keeper.record_end(end);
         if !leftovers::nothing_is_left() {
-            keeper.say(NEWS);
+            keeper.say(order::NEWS);
             return Ok(());
         }
-        keeper.say(NEXT);
+        keeper.say(order::NEXT);
     }
 }
 
@@ -121,7 +120,7 @@ impl Keeper<'_> {
         if let Err(error) = self.journal.append(&Entry::Started { at_ms }) {
             log!("{}: cannot record the start: {error}", self.name);
         }
-        self.say(NEWS);
+        self.say(order::NEWS);
         Ok((job, at_ms))
     }
 

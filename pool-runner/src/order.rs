@@ -6,6 +6,8 @@
 //! is trusted for that. Each run's directory has a name for the FIFO of its keeper, so that a later daemon finds it.
 //!
 //! A keeper may keep another run by the time when an order arrives: each names its run.
+//!
+//! What a keeper has to say, it says in the line to the daemon that has started it, a byte each.
 
 use crate::text;
 use pool_api::RunId;
@@ -17,6 +19,11 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
+
+/// A keeper says: there is news of its run.
+pub(crate) const NEWS: u8 = b'.';
+/// A keeper says: its run has ended, and it waits for the next.
+pub(crate) const NEXT: u8 = b'\n';
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {

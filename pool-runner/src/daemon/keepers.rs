@@ -23,7 +23,7 @@ pub(super) type KeeperId = u64;
 /// One keeper.
 #[derive(Debug)]
 struct Keeper {
-    /// Takes the names of runs, and says when there is [news](NEWS) of one and when the [next](NEXT) may come. A keeper without a
+    /// Takes the names of runs, and says when there is [news](order::NEWS) of one and when the [next](order::NEXT) may come. A keeper without a
     /// run ends with it.
     line: UnixStream,
     /// Where it gets its orders.
@@ -36,11 +36,6 @@ enum Now {
     Keeps(RunId),
     Waits { since: Instant },
 }
-
-/// What a keeper says in its line: there is news of its run.
-pub(crate) const NEWS: u8 = b'.';
-/// Its run has ended, and it waits for the next.
-pub(crate) const NEXT: u8 = b'\n';
 
 /// What a keeper's line has said.
 #[derive(Debug)]
@@ -139,18 +134,13 @@ impl Keepers {
         let mut bytes = [0; 16];
         match keeper.line.read(&mut bytes) {
             Ok(length) if length > 0 => {
-                let waits = bytes[..length].contains(&NEXT);
-                match std::mem::replace(&mut keeper.now, Now::Waits { since: now }) {
-                    Now::Keeps(run) if waits => {
-                        self.waiting.push(id);
-                        Said::News(run)
-                    }
-                    Now::Keeps(run) => {
-                        keeper.now = Now::Keeps(run.clone());
-                        Said::News(run)
-                    }
-                    Now::Waits { .. } => Said::Nothing,
+                let Now::Keeps(run) = &keeper.now else { return Said::Nothing };
+                let run = run.clone();
+                if bytes[..length].contains(&order::NEXT) {
+                    keeper.now = Now::Waits { since: now };
+                    self.waiting.push(id);
                 }
+                Said::News(run)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Said::Nothing,
             Ok(_) | Err(_) => Said::Gone(self.remove(layout, id)),

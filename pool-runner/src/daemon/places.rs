@@ -166,7 +166,9 @@ fn is_untouched(dir: &RunDir, place: &Place) -> io::Result<bool> {
 fn empty(dir: &RunDir) -> io::Result<()> {
     const LEFT: usize = 3;
     fs::File::options().write(true).truncate(true).open(dir.journal())?;
-    remove_files([dir.control(), dir.output(OutputStream::Stdout), dir.output(OutputStream::Stderr)])?;
+    for file in [dir.control(), dir.output(OutputStream::Stdout), dir.output(OutputStream::Stderr)] {
+        files::remove(&file)?;
+    }
     if fs::read_dir(dir.path())?.count() == LEFT {
         Ok(())
     } else {
@@ -180,17 +182,12 @@ fn empty(dir: &RunDir) -> io::Result<()> {
 /// There is more in it, or it cannot be deleted.
 fn delete_small(dir: &RunDir) -> io::Result<()> {
     let (stdout, stderr) = (dir.output(OutputStream::Stdout), dir.output(OutputStream::Stderr));
-    remove_files([dir.journal(), dir.control(), stdout, stderr])?;
+    for file in [dir.journal(), dir.control(), stdout, stderr] {
+        files::remove(&file)?;
+    }
     fs::remove_dir(dir.work())?;
     fs::remove_dir(dir.temporary())?;
     fs::remove_dir(dir.path())
-}
-
-fn remove_files<const N: usize>(files: [PathBuf; N]) -> io::Result<()> {
-    files.into_iter().try_for_each(|file| match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    })
 }
 
 /// Deletes a directory in a thread of its own. What remains is tried again by the next daemon.

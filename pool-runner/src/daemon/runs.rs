@@ -348,10 +348,6 @@ impl Runs {
 
     /// To be called when a keeper has ended.
     pub(super) fn keeper_gone(&mut self, id: &RunId) -> Option<News> {
-        // Its line and its control tell, one after the other.
-        if matches!(self.runs.get(id)?.phase, Phase::Clearing) {
-            return None;
-        }
         let news = self.look(id);
         // The usual case: it has ended because its run has.
         if matches!(news, Some(News::Ended { .. })) {

@@ -7,9 +7,8 @@ use super::{
     leftovers::{Family, GRACE, Usage},
 };
 use crate::{
-    daemon::keepers::NEWS,
     journal::RunRecord,
-    order::{Act, Order},
+    order::{self, Act, Order},
     text,
 };
 use pool_api::RunId;
@@ -188,7 +187,7 @@ impl<'a> Watch<'a> {
         let before = self.tell.len();
         self.tell.retain(|(stream, beyond)| streams.of(*stream).size().kept <= *beyond);
         if self.tell.len() < before {
-            self.keeper.say(NEWS);
+            self.keeper.say(order::NEWS);
         }
     }
 
