@@ -12,6 +12,18 @@ pub trait Connector: Send + Sync + 'static {
     fn executor(&self, target: Option<Target>, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor>;
 }
 
+/// Reaches simulated workers.
+#[cfg(feature = "loopback")]
+impl Connector for driver_loopback::sim::SimSeat {
+    fn public_key(&self) -> PublicKey {
+        Self::public_key(self)
+    }
+
+    fn executor(&self, target: Option<Target>, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor> {
+        Self::executor(self, target, verifier)
+    }
+}
+
 /// Reaches workers over SSH.
 #[cfg(feature = "ssh")]
 #[derive(Clone, Debug)]

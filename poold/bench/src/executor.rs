@@ -6,6 +6,7 @@ use crate::{
     host::{self, Loopback, Sshd},
     idle_server::IdleServer,
     report::{Unit, rate, say},
+    yardsticks::{Measured, count_calls},
 };
 use executor_ssh::{PrivateKey, SshExecutor};
 use pool_api::{Command, Executor as _};
@@ -36,7 +37,7 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
         let executor = Arc::new(host::executor(&key, sshd.target.clone()));
         let mux = Mux::start(&openssh, &sshd)?;
         for (callers, name) in CALLERS {
-            let theirs = measure_processes(callers, || mux.command())?;
+            let theirs = count_calls(callers, MEASURE_FOR, || mux.command())?;
             let theirs = rate(&format!("yardstick.openssh_mux.{name}"), theirs.0, theirs.1)?;
             let ours = runtime.block_on(measure(&executor, callers))?;
             let ours = rate(&format!("executor.openssh.{name}"), ours.0, ours.1)?;
@@ -49,7 +50,7 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
         let executor = Arc::new(host::executor(&key, host::target(&*instance)?));
         for (callers, name) in CALLERS {
             // What the instance does for each command, without all that is around it.
-            let bound = measure_processes(callers, shell)?;
+            let bound = count_calls(callers, MEASURE_FOR, shell)?;
             let bound = rate(&format!("yardstick.shell.{name}"), bound.0, bound.1)?;
             let ours = measure(&executor, callers).await?;
             let ours = rate(&format!("executor.loopback.{name}"), ours.0, ours.1)?;
@@ -66,9 +67,6 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
         Ok(())
     })
 }
-
-/// How many commands have ended, and in how long.
-type Measured = (usize, Duration);
 
 /// Commands with so many callers at once.
 async fn measure(executor: &Arc<SshExecutor>, callers: usize) -> Result<Measured, BenchError> {
@@ -97,31 +95,6 @@ async fn command(executor: &SshExecutor) -> Result<(), BenchError> {
         return Err(BenchError::Wrong(format!("`true` ended over SSH with {}", output.status)));
     }
     Ok(())
-}
-
-/// The same with a process a command, which is started by this one.
-fn measure_processes(
-    callers: usize,
-    command: impl Fn() -> Result<(), BenchError> + Sync,
-) -> Result<Measured, BenchError> {
-    command()?;
-    let began = Instant::now();
-    let call = || {
-        let mut count = 0;
-        while began.elapsed() < MEASURE_FOR {
-            command()?;
-            count += 1;
-        }
-        Ok::<usize, BenchError>(count)
-    };
-    let counts = thread::scope(|scope| {
-        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(call)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<_>, _>>()
-    })?;
-    Ok((counts.iter().sum(), began.elapsed()))
 }
 
 /// `true`, for a shell with pipes.

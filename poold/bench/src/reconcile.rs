@@ -6,16 +6,12 @@ use crate::{
 };
 use driver_loopback::{
     LoopbackConfig,
-    sim::{SimCloud, SimJob, SimOptions, SimSeat},
+    sim::{SimCloud, SimJob, SimOptions},
 };
 use nix::sys::resource::{UsageWho, getrusage};
-use pool_core::{
-    Connector, Executor, HostVerifier, InstanceSetLock, InstanceTypeName, Phase, Pool, PoolConfig, PublicKey,
-    RunnerSource, Target, WallClock,
-};
+use pool_core::{InstanceSetLock, InstanceTypeName, Phase, Pool, PoolConfig, RunnerSource, WallClock};
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::{
@@ -87,19 +83,6 @@ enum Begins {
     WithAll,
 }
 
-/// Reaches simulated workers.
-struct SeatConnector(SimSeat);
-
-impl Connector for SeatConnector {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn executor(&self, target: Option<Target>, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor> {
-        self.0.executor(target, verifier)
-    }
-}
-
 impl<'a> World<'a> {
     fn new(dir: &'a Path) -> Self {
         let options = SimOptions::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000), |_, _| {
@@ -159,7 +142,7 @@ impl<'a> World<'a> {
             .map_err(BenchError::failed("lock a state directory"))?;
         let instance_type = config.instance_types[0].name.clone();
         let seat = self.cloud.seat(0);
-        let pool = Pool::builder(config, seat.instance_set(), SeatConnector(seat))
+        let pool = Pool::builder(config, seat.instance_set(), seat)
             .runner(RunnerSource::Installed("/usr/lib/poold/pool-runner".to_owned()))
             .wall_clock(clock)
             .lock(&lock)

@@ -21,34 +21,48 @@ pub(crate) fn run(dir: &Path) -> Result<(), BenchError> {
 
 /// A process that does nothing: one after the other, and one at a time on each processor. Returns the latter's rate.
 pub(crate) fn spawn_and_wait() -> Result<f64, BenchError> {
-    let began = Instant::now();
-    let count = spawn_until(began + MEASURE_FOR)?;
-    rate("yardstick.spawn.one_by_one", count, began.elapsed())?;
+    let (count, took) = count_calls(1, MEASURE_FOR, spawn)?;
+    rate("yardstick.spawn.one_by_one", count, took)?;
+    let processors = thread::available_parallelism().map_err(BenchError::failed("count the processors"))?;
+    let (count, took) = count_calls(processors.get(), MEASURE_FOR, spawn)?;
+    Ok(rate("yardstick.spawn.on_all_processors", count, took)?)
+}
 
-    let processors =
-        thread::available_parallelism().map_err(BenchError::failed("count the processors"))?.get();
+fn spawn() -> Result<(), BenchError> {
+    let status = Command::new("true").stdin(Stdio::null()).stdout(Stdio::null()).status();
+    if !status.map_err(BenchError::failed("run `true`"))?.success() {
+        return Err(BenchError::Wrong("`true` has failed".into()));
+    }
+    Ok(())
+}
+
+/// How often something was done, and in how long.
+pub(crate) type Measured = (usize, Duration);
+
+/// How often something can be done, by so many threads at once, each time after the other.
+pub(crate) fn count_calls(
+    callers: usize,
+    measure_for: Duration,
+    call: impl Fn() -> Result<(), BenchError> + Sync,
+) -> Result<Measured, BenchError> {
+    call()?;
     let began = Instant::now();
+    let calls = || {
+        let mut count = 0;
+        while began.elapsed() < measure_for {
+            call()?;
+            count += 1;
+        }
+        Ok::<usize, BenchError>(count)
+    };
     let counts = thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..processors).map(|_| scope.spawn(|| spawn_until(began + MEASURE_FOR))).collect();
+        let threads: Vec<_> = (0..callers).map(|_| scope.spawn(calls)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Result<Vec<_>, _>>()
     })?;
-    Ok(rate("yardstick.spawn.on_all_processors", counts.iter().sum(), began.elapsed())?)
-}
-
-fn spawn_until(end: Instant) -> Result<usize, BenchError> {
-    let mut count = 0;
-    while Instant::now() < end {
-        let status = Command::new("true").stdin(Stdio::null()).stdout(Stdio::null()).status();
-        if !status.map_err(BenchError::failed("run `true`"))?.success() {
-            return Err(BenchError::Wrong("`true` has failed".into()));
-        }
-        count += 1;
-    }
-    Ok(count)
+    Ok((counts.iter().sum(), began.elapsed()))
 }
 
 /// A row in a transaction of its own, on disk before the next: with the settings of the program's queue.

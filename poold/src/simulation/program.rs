@@ -8,11 +8,9 @@ use crate::{
     queue::SqliteQueue,
     say::with_causes,
 };
-use driver_loopback::sim::{SimCloud, SimSeat};
-use pool_core::{
-    Connector, Executor, HostVerifier, InstanceSetLock, Pool, PublicKey, RunnerSource, Target, WallClock,
-};
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use driver_loopback::sim::SimCloud;
+use pool_core::{InstanceSetLock, Pool, RunnerSource, WallClock};
+use std::{io, path::PathBuf, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 
 /// What a life begins with.
@@ -41,19 +39,6 @@ pub(crate) struct Program {
     )]
     stop: watch::Sender<bool>,
     _lock: InstanceSetLock,
-}
-
-/// Reaches simulated workers.
-struct SeatConnector(SimSeat);
-
-impl Connector for SeatConnector {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn executor(&self, target: Option<Target>, verifier: Arc<dyn HostVerifier>) -> Arc<dyn Executor> {
-        self.0.executor(target, verifier)
-    }
 }
 
 fn failed(error: &dyn std::error::Error) -> io::Error {
@@ -87,7 +72,7 @@ impl Program {
         let parts = Parts {
             config,
             cloud: seat.instance_set(),
-            connector: SeatConnector(seat),
+            connector: seat,
             runner: RunnerSource::Installed("/usr/lib/poold/pool-runner".to_owned()),
             lock: &lock,
             queue: Box::new(queue),
