@@ -85,15 +85,20 @@ pub(super) async fn until_all_final(
         let mut found: BTreeMap<&JobId, JobRow> = BTreeMap::new();
         let mut look = FIRST_LOOK;
         while let Some(last) = window.iter().rfind(|id| !found.contains_key(id)) {
-            let job = client.wait(&JobKey::Id(last.clone()), look).await?;
-            look = (look * 2).min(LONGEST_LOOK);
-            let before = Some(job.number);
-            let mut rows = BTreeMap::from([(job.id.clone(), job)]);
-            if window.iter().any(|id| id != last && !found.contains_key(id)) {
-                // Jobs of one submission have numbers that follow one another, most of the time.
-                let wanted = JobQuery { before, limit: Some(WINDOW), ..JobQuery::default() };
-                rows.extend(client.jobs(&wanted).await?.jobs.into_iter().map(|job| (job.id.clone(), job)));
+            let key = JobKey::Id(last.clone());
+            if found.len() + 1 == window.len() {
+                let job = until_final(client, &key).await?;
+                ended(&job);
+                found.insert(last, job);
+                break;
             }
+            let job = client.wait(&key, look).await?;
+            look = (look * 2).min(LONGEST_LOOK);
+            // Jobs of one submission have numbers that follow one another, most of the time.
+            let wanted = JobQuery { before: Some(job.number), limit: Some(WINDOW), ..JobQuery::default() };
+            let page = client.jobs(&wanted).await?.jobs;
+            let mut rows: BTreeMap<JobId, JobRow> =
+                page.into_iter().chain([job]).map(|job| (job.id.clone(), job)).collect();
             for id in window {
                 if !found.contains_key(id)
                     && let Some(job) = rows.remove(id).filter(|job| job.state.is_final())
