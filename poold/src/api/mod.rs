@@ -5,7 +5,7 @@ pub(crate) mod routes;
 mod service;
 mod shapes;
 
-pub(crate) use error::{ErrorBody, ErrorCode, ServiceError};
+pub(crate) use error::{ErrorCode, Problem, ServiceError};
 pub(crate) use service::{InstanceAction, OutputPiece, OutputRead, Service};
 pub(crate) use shapes::{
     Explanation, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest, PoolStatus, PriorityRequest,

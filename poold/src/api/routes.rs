@@ -16,7 +16,7 @@
 //! | `/v1/instances` | GET | | a list of [`InstanceRow`](super::InstanceRow) |
 //! | `/v1/instances/{instance}/{action}` | POST | [`KillRequest`](super::KillRequest) for `kill` | [`InstanceRow`](super::InstanceRow) |
 //!
-//! `{job}` is a job's id or its number. Errors have the body [`ErrorBody`](super::ErrorBody).
+//! `{job}` is a job's id or its number. Errors have the body [`Problem`](super::Problem).
 
 pub(crate) const PING: &str = "/_health/ping";
 pub(crate) const METRICS: &str = "/metrics";

@@ -1,11 +1,14 @@
 //! What a request asks, or what is wrong with it.
 
 use super::answer::Refusal;
-use crate::{api::ErrorCode, job::JobKey};
+use crate::{
+    api::{ErrorCode, ServiceError},
+    job::JobKey,
+};
 use axum::{
     body::Body,
     extract::{FromRequestParts, Path, Query},
-    http::{StatusCode, request::Parts},
+    http::request::Parts,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -64,7 +67,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("the body has more than {MAX_BODY} bytes: send fewer jobs at once");
-            Err(Refusal::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message))
+            Err(ServiceError::new(ErrorCode::TooLarge, message).into())
         }
         Err(error) => Err(Refusal::invalid(format!("the body did not arrive: {error}"))),
     }

@@ -2,7 +2,7 @@
 
 use super::fake::{Fake, Serving};
 use crate::{
-    api::ErrorBody,
+    api::{Problem, ServiceError},
     http::socket_path,
     job::{Finish, JobRequest},
 };
@@ -32,8 +32,8 @@ async fn ask(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, 
 
 async fn refusal(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, String) {
     let (status, _, body) = ask(serving, method, path, body).await;
-    let error: ErrorBody = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
-    (status, error.error.to_string())
+    let problem: Problem = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    (status, ServiceError::from(problem).to_string())
 }
 
 #[tokio::test]
