@@ -23,6 +23,8 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// The command line, the configuration or the state directory cannot be used. Nothing was started.
 pub(crate) const BAD_INPUT: u8 = 2;
+/// `poold serve`: another program has taken the instances over. Started again, it would take them back, and so on.
+pub(crate) const SUPERSEDED: u8 = 4;
 /// It was interrupted, and cleaned up.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -34,7 +36,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
     about,
     after_help = "\
 Exit codes: 0 all went as it should; 1 something went wrong; 2 the command line, an input, the configuration or the state \
-directory cannot be used, and nothing was done; 3 poold serve does not run or does not answer; 124 not within --timeout; \
+directory cannot be used, and nothing was done; 3 poold serve does not run or does not answer; 4 poold serve was superseded; 124 not within --timeout; \
 125 the job was cancelled; 130 interrupted, and cleaned up. Commands that wait for jobs have more: see their --help."
 )]
 struct Cli {
