@@ -10,10 +10,11 @@ use crate::{
     },
     config::commands::ConfigCommand,
     demo::{self, DemoEnd, DemoOptions, RestartError},
+    manual::{CompletionsArguments, ManArguments},
     operate::{DestroyArguments, ServeArguments},
     say::say,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -86,6 +87,10 @@ enum Command {
     /// Prints the built-in configuration, or checks one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prints completions of this command line for a shell
+    Completions(CompletionsArguments),
+    /// Prints the manual page, or writes one for each command
+    Man(ManArguments),
     /// Serves as the runner on a worker (called by the pool, not by people)
     #[command(hide = true, disable_help_flag = true)]
     Runner {
@@ -151,6 +156,8 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "loopback")]
         Command::Simulate(arguments) => arguments.run(),
         Command::Config(command) => command.run(),
+        Command::Completions(arguments) => arguments.run(&Cli::command()),
+        Command::Man(arguments) => arguments.run(&Cli::command()),
         Command::Runner { .. } => {
             say("poold: `runner` must be the first argument");
             ExitCode::from(BAD_INPUT)
