@@ -13,6 +13,7 @@ use crate::{
     manual::{CompletionsArguments, ManArguments},
     operate::{DestroyArguments, ServeArguments},
     say::say,
+    token_commands::TokenCommand,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -87,6 +88,9 @@ enum Command {
     /// Prints the built-in configuration, or checks one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Makes, lists and revokes tokens: who may ask over the network
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Prints completions of this command line for a shell
     Completions(CompletionsArguments),
     /// Prints the manual page, or writes one for each command
@@ -156,6 +160,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "loopback")]
         Command::Simulate(arguments) => arguments.run(),
         Command::Config(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Completions(arguments) => arguments.run(&Cli::command()),
         Command::Man(arguments) => arguments.run(&Cli::command()),
         Command::Runner { .. } => {

@@ -4,9 +4,10 @@ use crate::{queue::QueueError, say::with_causes};
 use pool_core::FieldProblem;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The kind of an error, by which a program can decide.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ErrorCode {
     /// The request makes no sense. HTTP 400.
@@ -36,7 +37,7 @@ pub(crate) enum ErrorCode {
 }
 
 /// The body of every answer that is an error: `application/problem+json` (RFC 9457).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
     /// Always `about:blank`: what kind it is, `code` says.
     #[serde(rename = "type")]
@@ -79,7 +80,7 @@ pub(crate) struct ServiceError {
 }
 
 /// A field and what is wrong with it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BadField {
     pub(crate) field: String,
     pub(crate) problem: String,
@@ -94,6 +95,10 @@ impl ServiceError {
     pub(crate) fn invalid_jobs(problems: Vec<FieldProblem>) -> Self {
         let fields = problems.into_iter().map(|p| BadField { field: p.field, problem: p.problem }).collect();
         Self { code: ErrorCode::InvalidJob, message: "the submission was refused".to_owned(), fields }
+    }
+
+    pub(crate) fn not_yet() -> Self {
+        Self::new(ErrorCode::Stopping, "the instances have not been listed yet: ask again in a moment")
     }
 
     pub(crate) fn stopping() -> Self {

@@ -1,9 +1,10 @@
 //! Errors as answers.
 
+use super::caller::Stranger;
 use crate::api::{ErrorCode, Problem, ServiceError};
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
 
@@ -21,6 +22,11 @@ impl Refusal {
     /// One whose status says more than its code.
     pub(super) fn with_status(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, error: ServiceError::new(code, message) }
+    }
+
+    /// It is not known who asks.
+    pub(super) fn unknown(stranger: Stranger) -> Self {
+        ServiceError::new(ErrorCode::Unauthorized, stranger.message()).into()
     }
 
     /// The request makes no sense.
@@ -54,7 +60,11 @@ impl IntoResponse for Refusal {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let problem = Problem::new(self.status.as_u16(), title, self.error);
         let mut response = (self.status, Json(problem)).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"poold\""));
+        }
         response
     }
 }
