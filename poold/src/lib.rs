@@ -16,6 +16,7 @@ mod dispatcher;
 mod drivers;
 mod http;
 mod job;
+mod manual;
 mod operate;
 mod program_config;
 mod queue;

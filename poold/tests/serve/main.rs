@@ -10,4 +10,5 @@ mod losses;
 mod placing;
 mod refused;
 mod review;
+mod superseded;
 mod support;
