@@ -16,6 +16,7 @@ mod drivers;
 mod http;
 mod job;
 mod operate;
+mod page;
 mod program_config;
 mod queue;
 mod say;

@@ -5,9 +5,12 @@ use super::{
     ask::{self, Address, Asked},
     output::{self, OutputQuery},
 };
-use crate::api::{
-    ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest,
-    PoolStatus, PriorityRequest, Service, Submitted, routes,
+use crate::{
+    api::{
+        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
+        KillRequest, PoolStatus, PriorityRequest, Service, Submitted, routes,
+    },
+    page,
 };
 use axum::{
     Json, Router,
@@ -55,6 +58,7 @@ pub(super) fn router(service: Arc<dyn Service>) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(in_time))
         .with_state(service)
+        .merge(page::router())
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
