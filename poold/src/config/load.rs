@@ -1,7 +1,11 @@
 //! What `poold serve` is configured with.
 
-use super::{Common, CommonSections, QueueConfig, Reader, SchedulerConfig, Variables, reader::Section};
+use super::{
+    ApiConfig, Common, CommonSections, Listening, QueueConfig, Reader, SchedulerConfig, Variables,
+    reader::Section,
+};
 use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
+use crate::{http::Tls, say::with_causes};
 use pool_core::{ConfigError, PoolConfig};
 use std::path::Path;
 
@@ -17,6 +21,7 @@ pub(crate) struct ServeConfig {
     pub(crate) runner: RunnerChoice,
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) queue: QueueConfig,
+    pub(crate) api: ApiConfig,
 }
 
 /// Reads a file, or the built-in configuration, and the environment's `POOLD__SECTION__FIELD`, which win; checks all
@@ -49,6 +54,7 @@ pub(super) struct Reading {
     pub(super) common: CommonSections,
     scheduler: Section<SchedulerConfig>,
     queue: Section<QueueConfig>,
+    api: Section<ApiConfig>,
 }
 
 impl Reading {
@@ -64,18 +70,28 @@ impl Reading {
         if let (Some(config), true) = (&queue.value, queue.sound) {
             reader.all_wrong("queue", config.problems(queue.whole));
         }
-        Ok(Self { reader, common, scheduler, queue })
+        let api: Section<ApiConfig> = reader.section("api");
+        if let (Some(config), true) = (&api.value, api.sound) {
+            reader.all_wrong("api", config.problems());
+        }
+        Ok(Self { reader, common, scheduler, queue, api })
     }
 
     pub(super) fn check_files(&mut self) {
         self.common.check_files(&mut self.reader);
+        if let Some(Listening { tls: Some((certificate, key)), .. }) =
+            self.api.value.as_ref().and_then(ApiConfig::listening)
+            && let Err(error) = Tls::read(&certificate, &key)
+        {
+            self.reader.wrong(&format!("api.{}", error.field()), with_causes(&error));
+        }
     }
 
     pub(super) fn finish(self) -> Result<ServeConfig, InputError> {
         let whole = || {
             let Common { pool, driver, ssh, runner } = self.common.into_common()?;
-            let (scheduler, queue) = (self.scheduler.value?, self.queue.value?);
-            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue })
+            let (scheduler, queue, api) = (self.scheduler.value?, self.queue.value?, self.api.value?);
+            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, api })
         };
         self.reader.finish(whole())
     }

@@ -90,9 +90,11 @@ function open() {
   }
 }
 
-/** A connection can be dead without an error. */
+/** A connection can be dead without an error, and what could not be read can perhaps be read now. */
 async function listen() {
-  if (!source || store.connection !== 'live' || Date.now() - lastEvent < QUIET_MS) return;
+  if (!source || store.connection !== 'live') return;
+  if (store.failures.size > 0) readAll();
+  if (Date.now() - lastEvent < QUIET_MS) return;
   const mine = source;
   try {
     EVENTS.status(await getJson('/v1/status', { signal: AbortSignal.timeout(PATIENCE_MS) }));
