@@ -41,6 +41,11 @@ export function cell(label, value, properties = {}) {
   return h('td', { ...properties, class: `${properties.class ?? ''}${none ? ' none' : ''}`, 'data-label': label }, h('div', {}, none ? '–' : value));
 }
 
+/** Names the window. */
+export function setTitle(text) {
+  document.title = harmless(`${text} · poold`);
+}
+
 /** Sets a text, if it is another than before. */
 export function setText(element, text) {
   const shown = harmless(String(text));

@@ -1,7 +1,7 @@
 // The page: who looks at it, and which part is shown.
 
 import { ask, getJson, onRefused } from './api.js';
-import { bdi, h, setText, show } from './dom.js';
+import { bdi, h, setText, setTitle, show } from './dom.js';
 import { holdOffs, tick } from './hold-offs.js';
 import { startLive, stopLive, tryNow } from './live.js';
 import { on, store } from './store.js';
@@ -52,7 +52,7 @@ function route(moved) {
   showNav(active);
   window.scrollTo(0, 0);
   const [, title, view] = VIEWS.find(([name]) => name === part) ?? [];
-  document.title = `${key || title || 'Nothing'} · poold`;
+  setTitle(key || title || 'Nothing');
   const setQuery = (values, again = false) => {
     const asked = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ''));
     const hash = `#/${part}${asked.size > 0 ? `?${asked}` : ''}`;
@@ -125,7 +125,7 @@ function leave() {
   nav.replaceChildren();
   showWho();
   showLine();
-  document.title = 'Log in · poold';
+  setTitle('Log in');
   login(main, enter);
 }
 

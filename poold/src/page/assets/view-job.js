@@ -2,7 +2,7 @@
 
 import { getJson, jobPath } from './api.js';
 import { jobActions } from './actions.js';
-import { bdi, h, show } from './dom.js';
+import { bdi, h, setTitle, show } from './dom.js';
 import { bytes, count, counted, duration, resources, time } from './format.js';
 import { tick } from './hold-offs.js';
 import { instanceLink } from './inspector.js';
@@ -53,7 +53,7 @@ export function job(main, key) {
 
   function update() {
     if (!detail) return;
-    document.title = `${detail.number} ${detail.name ?? ''} · poold`;
+    setTitle(detail.name ? `${detail.number} ${detail.name}` : detail.number);
     show(head, header(detail, why));
     show(facts, asked(detail), became(detail));
     show(past, history(detail.history));
