@@ -124,9 +124,9 @@ function quoted(word) {
 
 function became(job) {
   return h('section', { class: 'card', 'data-key': 'became' }, h('h2', {}, 'What became of it'), h('dl', { class: 'facts' },
-    fact('State', jobBadge(job), job.state === 'complete' && job.exit_code !== null && ` exit code ${job.exit_code}`),
+    fact('State', jobBadge(job)),
     job.reason && fact('Why', bdi(job.reason)),
-    fact('Worker', job.instance ? instanceLink(job.instance) : 'none yet', job.instance_type && [' ', h('span', { class: 'hint' }, bdi(job.instance_type))]),
+    fact('Worker', job.instance ? instanceLink(job.instance) : job.ended_at ? 'none' : 'none yet', job.instance_type && [' ', h('span', { class: 'hint' }, bdi(job.instance_type))]),
     fact('Runs', `${count(job.runs)}, of which ${count(job.attempts)} count as attempts`, job.preemptions > 0 && `; ${counted(job.preemptions, 'preemption')}`),
     job.locked_at && fact('Given to it', time(job.locked_at)),
     job.started_at && fact('Started', time(job.started_at)),

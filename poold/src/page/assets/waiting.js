@@ -10,7 +10,7 @@ const LOOKED_AT = 1000;
 /** Reasons change without the jobs: this often they are read again. */
 const AGAIN_MS = 10000;
 /** After jobs have changed. */
-const SOON_MS = 2000;
+const SOON_MS = 3000;
 
 /** Calls `read` soon after jobs have changed, and now and then. Returns how to end that. */
 export function readAgain(read) {

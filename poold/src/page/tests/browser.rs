@@ -16,6 +16,7 @@ use thirtyfour::{
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
+    sync::Mutex,
     time::timeout,
 };
 
@@ -23,6 +24,9 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Said once it listens, with its port.
 const STARTED: &str = "was started successfully on port ";
+
+/// One browser at a time: each takes all cores, and some of what they do is timed.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A browser on the page of one server.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ fn installed(program: &str) -> PathBuf {
 /// Does something with a browser, and ends it also if that fails. Then nothing may have gone wrong in it: no error on the
 /// console, none of the page's policy, and no request to another server. `expected`: parts of messages that are as they should be.
 pub(super) async fn with_browser(origin: &str, expected: &[&str], act: impl AsyncFnOnce(&Browser)) {
+    let _alone = ALONE.lock().await;
     let mut command = Command::new(installed("chromedriver"));
     command
         .arg("--port=0")

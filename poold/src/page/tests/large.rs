@@ -43,9 +43,9 @@ async fn ten_thousand_workers_can_be_used_within_a_second() {
         for _ in 0..TRIES {
             browser.run(LONGEST_FRAME).await;
             site.fake.change(|state| {
-                state.instances.iter_mut().for_each(|row| {
-                    row.idle_behavior = if row.idle_behavior == "run" { "hold" } else { "run" }.to_owned()
-                })
+                for row in &mut state.instances {
+                    row.idle_behavior = if row.idle_behavior == "run" { "hold" } else { "run" }.to_owned();
+                }
             });
             let all_other = "document.querySelector('.inspector .is-hold') !== null";
             let before = browser.value(all_other).await;

@@ -39,6 +39,7 @@ async fn the_page_is_walked_through() {
     for (name, _) in HOSTILE {
         site.job(name, JobState::Queued).await;
     }
+    let spare = site.job("to be killed", JobState::Queued).await;
     let running = site.job("running", JobState::Queued).await;
     site.fake.begin(running);
     with_browser(&site.origin, &EXPECTED, async |browser| {
@@ -46,6 +47,7 @@ async fn the_page_is_walked_through() {
         log_in(browser, &site).await;
         the_same_is_harmless_as_on_a_terminal(browser).await;
         hostile_names_are_shown_and_do_nothing(browser).await;
+        a_job_gets_a_priority_and_is_killed(browser, &site, spare).await;
         a_worker_is_held_by_keyboard_alone(browser, &site).await;
         output_comes_live(browser, &site, running).await;
         a_line_of_megabytes_does_not_freeze(browser, long).await;
@@ -130,6 +132,34 @@ async fn hostile_names_are_shown_and_do_nothing(browser: &Browser) {
         .value("(() => { try { document.body.innerHTML = '<b>'; return false; } catch { return true; } })()")
         .await;
     assert_eq!(refused, json!(true), "the browser takes no string for markup");
+}
+
+async fn a_job_gets_a_priority_and_is_killed(browser: &Browser, site: &Site, job: u64) {
+    let press = async |word: &str| {
+        let button = format!(
+            "[...document.querySelectorAll('.job-head button')].find((at) => at.textContent === '{word}')"
+        );
+        browser.until(&button).await;
+        browser.run(&format!("{button}.click()")).await;
+        browser.until("document.activeElement.id === 'dialog-field'").await;
+    };
+    let record = || site.fake.look(|state| state.jobs[job as usize - 1].record.clone());
+    browser.run(&format!("location.hash = '#/jobs/{job}'")).await;
+    press("Priority").await;
+    browser.write("1000001").await;
+    browser.press(&[Key::Enter]).await;
+    browser.until_text("A whole number from 0 to 1000000").await;
+    browser.run("document.getElementById('dialog-field').select()").await;
+    browser.write("500").await;
+    browser.press(&[Key::Enter]).await;
+    browser.until("!document.querySelector('dialog')").await;
+    assert_eq!(record().priority, 500);
+    press("Kill").await;
+    browser.write("not needed <any> more").await;
+    browser.press(&[Key::Enter]).await;
+    browser.until_text("not needed <any> more").await;
+    browser.until("document.querySelector('.job-head .is-cancelled')").await;
+    assert_eq!(record().finish, Some(Finish::Cancelled { reason: "not needed <any> more".to_owned() }));
 }
 
 async fn a_worker_is_held_by_keyboard_alone(browser: &Browser, site: &Site) {
@@ -226,6 +256,7 @@ async fn a_line_of_megabytes_does_not_freeze(browser: &Browser, job: u64) {
     assert!((LONG_LINE as u64 / 20..=1024 * 1024).contains(&shown), "the last megabyte is kept: {shown}");
     browser.until_text("are not shown here").await;
     let longest = browser.value("window.longest").await.as_f64().unwrap();
+    println!("longest frame with a line of 10 MiB: {longest:.0} ms");
     assert!(longest < 1000.0, "it stood still for {longest} ms");
 }
 
