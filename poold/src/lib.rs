@@ -18,6 +18,7 @@ mod http;
 mod job;
 mod manual;
 mod operate;
+mod page;
 mod program_config;
 mod queue;
 mod say;
