@@ -52,5 +52,5 @@ pub use runs::{JobStart, StartRefusal};
 pub use settings::Settings;
 pub use tags::{ForeignInstance, IdleBehavior, IdleBehaviorError, SecretHash, TagNames};
 pub use time::Time;
-pub use views::{Category, Gauges, InstanceView, JobStatus, PoolView, TypeView, WorkerView};
+pub use views::{Category, Gauges, HoldOffCounts, InstanceView, JobStatus, PoolView, TypeView, WorkerView};
 pub use worker::{JobEnd, ListedInstance};
