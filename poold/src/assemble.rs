@@ -35,6 +35,8 @@ pub(crate) struct Assembled {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) handle: Handle,
     pub(crate) questions: mpsc::Receiver<Asked>,
+    /// What is scraped: whoever else has something to count registers it here.
+    pub(crate) registry: Registry,
 }
 
 /// Why nothing was started.
@@ -66,6 +68,6 @@ pub(crate) fn assemble<C: Connector>(parts: Parts<'_, C>) -> Result<Assembled, A
     let (asked, questions) = mpsc::channel(QUESTIONS);
     let dispatcher =
         Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry, clock)?;
-    let handle = Handle::new(asked, pool.clone(), outputs, settings, registry);
-    Ok(Assembled { pool, dispatcher, handle, questions })
+    let handle = Handle::new(asked, pool.clone(), outputs, settings, registry.clone());
+    Ok(Assembled { pool, dispatcher, handle, questions, registry })
 }

@@ -16,6 +16,7 @@ mod drivers;
 mod http;
 mod job;
 mod operate;
+mod process_metrics;
 mod program_config;
 mod queue;
 mod say;

@@ -6,8 +6,9 @@ use crate::{
     config::{self, ServeConfig},
     dispatcher::{DispatchError, OutputStore},
     drivers::driver,
-    http::{self, SocketError},
+    http::{self, Measured, SocketError},
     job::JobState,
+    process_metrics,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
     say::say,
@@ -119,14 +120,16 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         clock: WallClock::system(),
         chance: None,
     };
-    let Assembled { pool, dispatcher, handle, questions } = assemble(parts)?;
+    let Assembled { pool, dispatcher, handle, questions, registry } = assemble(parts)?;
+    process_metrics::register(&registry, set.as_str(), chosen.name()).map_err(DispatchError::Metrics)?;
+    let measured = Measured::new(&registry, set.as_str()).map_err(DispatchError::Metrics)?;
     let service: Arc<dyn Service> = Arc::new(handle);
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error is the end of this function.
         drop(stopping.wait_for(|stop| *stop).await);
     };
-    let mut server = tokio::spawn(http::serve(service, listener, stopped(stopping.clone())));
+    let mut server = tokio::spawn(http::serve(service, listener, measured, stopped(stopping.clone())));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
     tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
     say(format!(

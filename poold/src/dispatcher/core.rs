@@ -69,6 +69,8 @@ pub(super) struct After {
     pub(super) starts: Vec<Start>,
     pub(super) shutdowns: Vec<InstanceId>,
     pub(super) creates: Vec<pool_core::InstanceTypeName>,
+    /// Why runs were lost in this pass, for the metrics.
+    pub(super) lost: Vec<&'static str>,
 }
 
 /// Somebody who waits until a job is final.
@@ -122,7 +124,7 @@ pub(crate) struct Dispatcher {
     clock: WallClock,
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     watch: Option<Watch>,
 }
 
@@ -139,7 +141,7 @@ impl Dispatcher {
         registry: &Registry,
         clock: WallClock,
     ) -> Result<Self, DispatchError> {
-        let metrics = Metrics::new(registry)?;
+        let metrics = Metrics::new(registry, &settings)?;
         let mut board = Board::new(settings.limits, queue.next_number());
         for job in queue.unfinished()? {
             let on_demand = super::start::fits_on_demand(&settings.instance_types, &job.request);
@@ -292,6 +294,7 @@ impl Dispatcher {
                     self.commit_problem = None;
                     self.retry_at = None;
                     self.report_pass();
+                    self.count_what_is_durable(now);
                     self.board.committed()
                 }
                 Err(error) => {
@@ -324,6 +327,9 @@ impl Dispatcher {
         if self.commit_problem.is_some() && self.retry_at.is_none_or(|at| at <= Instant::now()) {
             let problem = self.queue.try_to_write().err();
             self.retry_at = problem.is_some().then(|| Instant::now() + COMMIT_AGAIN);
+            if problem.is_none() {
+                self.metrics.committed(self.now());
+            }
             self.commit_problem = problem.map(|error| ServiceError::from(&error).message);
         }
     }
@@ -331,6 +337,7 @@ impl Dispatcher {
     /// Nothing of the pass has happened. What the pool has to say will be said again.
     fn roll_back(&mut self, error: &QueueError) {
         let shown = ServiceError::from(error);
+        self.metrics.commit_failed();
         // Tried again with every change of the pool: said once is enough.
         if self.commit_problem.as_ref() != Some(&shown.message) {
             tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
@@ -352,11 +359,12 @@ impl Dispatcher {
         [deferred, self.retry_at, refused].into_iter().flatten().fold(self.prune_at, Instant::min)
     }
 
-    /// Brings the numbers of jobs by state up to date.
+    /// Brings the numbers of jobs by state, and what is free on the disk, up to date.
     pub(super) fn update_gauges(&self) {
         if let Ok(counts) = self.queue.counts() {
             self.metrics.set_jobs(&counts);
         }
+        self.metrics.look_at_disk(self.outputs.dir());
     }
 
     fn note(&mut self, notice: Result<Notice, RecvError>) {

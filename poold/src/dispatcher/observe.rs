@@ -5,6 +5,7 @@ use super::{
     board::Setback,
     collect::{Collect, Collected},
     core::Dispatcher,
+    metrics,
     tail::Tail,
 };
 use crate::job::{Finish, JobState, Moment, OutputKept};
@@ -120,6 +121,7 @@ impl Dispatcher {
             Some(finish) => self.board.finish(now, number, finish),
             None => {
                 self.stop_collecting(number);
+                self.after.lost.push(metrics::cause(&Setback::EndUnknown, false));
                 self.board.set_back(now, number, &Setback::EndUnknown);
             }
         }
@@ -146,6 +148,7 @@ impl Dispatcher {
             run,
             tail,
             over,
+            fetched: self.metrics.output.clone(),
         };
         let handle = self.collecting.spawn(collect.run());
         if let Some((_, earlier)) = self.collectors.insert(number, (run, handle)) {
@@ -192,6 +195,8 @@ impl Dispatcher {
     fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
         let Some(job) = self.board.get(number) else { return };
         let (run, deferrals) = (job.run(), job.deferrals);
+        let preemptible = job.record.worker.as_ref().is_some_and(|worker| worker.preemptible);
+        self.after.lost.push(metrics::cause(setback, preemptible));
         self.stop_collecting(number);
         if !setback.is_before_the_start() {
             let stdout = self.outputs.size(number, run, OutputStream::Stdout);

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod listen;
+mod measured;
 mod output;
 mod router;
 mod serve;
@@ -11,6 +12,7 @@ mod socket;
 pub(crate) mod tests;
 
 pub(crate) use listen::{SocketError, listen};
+pub(crate) use measured::Measured;
 pub(crate) use output::RUN_HEADER;
 pub(crate) use serve::serve;
 pub(crate) use socket::{Reach, socket_path};

@@ -1,6 +1,6 @@
 //! The server: connections, their bound and their end.
 
-use super::{listen::Listener, router::router};
+use super::{listen::Listener, measured::Measured, router::router};
 use crate::api::Service;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -35,9 +35,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     service: Arc<dyn Service>,
     listener: Listener,
+    measured: Measured,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let router = router(service);
+    let router = measured.around(router(service));
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -57,9 +58,10 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, _)) => {
                 let connection = connection(stream, router.clone(), stopping.clone());
+                let counted = measured.connection();
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((permit, counted));
                 });
             }
             Err(error) => {

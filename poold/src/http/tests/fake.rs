@@ -11,6 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use pool_core::{InstanceId, OutputStream, Resources};
+use prometheus::Registry;
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -169,7 +170,8 @@ fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<std::
     let listener = http::listen(dir).unwrap();
     let (stop, stopped) = oneshot::channel();
     let service: Arc<dyn Service> = Arc::clone(fake) as _;
-    (stop, tokio::spawn(http::serve(service, listener, async { drop(stopped.await) })))
+    let measured = http::Measured::new(&Registry::new(), "test").unwrap();
+    (stop, tokio::spawn(http::serve(service, listener, measured, async { drop(stopped.await) })))
 }
 
 #[async_trait]
