@@ -5,6 +5,7 @@
 mod clients;
 mod commands;
 mod crash;
+mod dashboard;
 mod disk;
 mod losses;
 mod metrics;
