@@ -28,6 +28,7 @@ mod simulate;
 #[cfg(feature = "loopback")]
 mod simulation;
 mod state_dir;
+mod telemetry;
 
 pub use cli::run as main;
 pub use drivers::run;

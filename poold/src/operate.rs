@@ -3,11 +3,11 @@
 use crate::{
     cli::{BAD_INPUT, FAILED, OK, fail},
     destroy_all::{self, DestroyError, DestroyOptions},
-    say::say,
+    say::{say, with_causes},
     serve::{self, ServeOptions},
     state_dir,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::{
     fmt::Display,
     io::{IsTerminal as _, Write as _},
@@ -35,9 +35,21 @@ struct Common {
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: Common,
-    /// Logs as JSON, one object a line
-    #[arg(long)]
+    /// As what is logged: `json` is one object a line, and nothing else is written to standard error then
+    #[arg(long, value_enum, value_name = "FORMAT", env = "POOLD_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// The same as --log-format json
+    #[arg(long, conflicts_with = "log_format")]
     log_json: bool,
+}
+
+/// As what is logged.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// `poold destroy-all`.
@@ -56,16 +68,20 @@ pub(crate) struct DestroyArguments {
 impl ServeArguments {
     /// Serves until it is told to stop.
     pub(crate) fn run(self) -> ExitCode {
-        let Self { common, log_json } = self;
-        let (runtime, state_dir) = match common.prepare(log_json) {
+        let Self { common, log_format, log_json } = self;
+        let only_log = log_json || log_format == LogFormat::Json;
+        let (runtime, state_dir) = match common.prepare(only_log) {
             Ok(ready) => ready,
             Err(code) => return code,
         };
-        let options = ServeOptions { config: common.config, state_dir };
-        match runtime.block_on(serve::run(&options)) {
-            Ok(()) => ExitCode::from(OK),
-            Err(error) => fail(if error.is_bad_input() { BAD_INPUT } else { FAILED }, &error),
+        let options = ServeOptions { config: common.config, state_dir, only_log };
+        let Err(error) = runtime.block_on(serve::run(&options)) else { return ExitCode::from(OK) };
+        let code = if error.is_bad_input() { BAD_INPUT } else { FAILED };
+        if only_log {
+            tracing::error!(error = with_causes(&error), exit_code = code, "poold serve has ended");
+            return ExitCode::from(code);
         }
+        fail(code, &error)
     }
 }
 

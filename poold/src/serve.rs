@@ -2,7 +2,7 @@
 
 use crate::{
     api::Service,
-    assemble::{AssembleError, Assembled, Parts, assemble},
+    assemble::{AssembleError, Assembled, Parts, assemble_traced},
     config::{self, ServeConfig},
     dispatcher::{DispatchError, OutputStore},
     drivers::driver,
@@ -13,6 +13,7 @@ use crate::{
     queue::{Queue, QueueError, SqliteQueue},
     say::say,
     state_dir,
+    telemetry::{TelemetryError, Traces},
 };
 use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
 use std::{
@@ -36,6 +37,8 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ServeOptions {
     pub(crate) config: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
+    /// Nothing but the log is written to standard error.
+    pub(crate) only_log: bool,
 }
 
 /// Why it ended by itself, or did not begin.
@@ -57,6 +60,9 @@ pub(crate) enum ServeError {
          directory"
     )]
     OtherCloud { path: PathBuf, bound: String, cloud: String, jobs: usize },
+    /// Nothing was started.
+    #[error("traces cannot be sent")]
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     #[error("the socket for the commands failed")]
@@ -101,6 +107,8 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let mut told_to_stop = std::pin::pin!(told_to_stop());
     let listener = http::listen(&state_dir)?;
 
+    let traces = Traces::new(&config.telemetry, set.as_str())?;
+
     let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
     // Cancel safety: what is half opened is closed, and signals lose nothing.
     let cloud = tokio::select! {
@@ -120,7 +128,9 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         clock: WallClock::system(),
         chance: None,
     };
-    let Assembled { pool, dispatcher, handle, questions, registry } = assemble(parts)?;
+    let Assembled { pool, dispatcher, handle, questions, registry } =
+        assemble_traced(parts, traces.tracer())?;
+    traces.register(&registry).map_err(DispatchError::Metrics)?;
     process_metrics::register(&registry, set.as_str(), chosen.name()).map_err(DispatchError::Metrics)?;
     let measured = Measured::new(&registry, set.as_str()).map_err(DispatchError::Metrics)?;
     let service: Arc<dyn Service> = Arc::new(handle);
@@ -129,14 +139,17 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         // An error is the end of this function.
         drop(stopping.wait_for(|stop| *stop).await);
     };
+    let traces = traces.start();
     let mut server = tokio::spawn(http::serve(service, listener, measured, stopped(stopping.clone())));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
     tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
-    say(format!(
-        "poold: serving instance set {set} ({}) from {}; Ctrl-C stops it, jobs go on",
-        chosen.name(),
-        state_dir.display()
-    ));
+    if !options.only_log {
+        say(format!(
+            "poold: serving instance set {set} ({}) from {}; Ctrl-C stops it, jobs go on",
+            chosen.name(),
+            state_dir.display()
+        ));
+    }
 
     // Cancel safety: the tasks are kept, and signals lose nothing.
     let early = tokio::select! {
@@ -147,10 +160,15 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
             stop.send_replace(true);
             finish(dispatching.await)?;
             pool.stop().await;
+            traces.stop().await;
             return error.map_err(ServeError::Http);
         }
     };
-    say("poold: stopping; jobs go on and are taken up at the next start");
+    if options.only_log {
+        tracing::info!("stopping; jobs go on and are taken up at the next start");
+    } else {
+        say("poold: stopping; jobs go on and are taken up at the next start");
+    }
     stop.send_replace(true);
     let dispatched = match early {
         Some(ended) => ended,
@@ -160,6 +178,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         server.abort();
     }
     pool.stop().await;
+    traces.stop().await;
     finish(dispatched)
 }
 

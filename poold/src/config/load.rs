@@ -1,6 +1,8 @@
 //! What `poold serve` is configured with.
 
-use super::{Common, CommonSections, QueueConfig, Reader, SchedulerConfig, Variables, reader::Section};
+use super::{
+    Common, CommonSections, QueueConfig, Reader, SchedulerConfig, TelemetryConfig, Variables, reader::Section,
+};
 use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
 use pool_core::{ConfigError, PoolConfig};
 use std::path::Path;
@@ -17,6 +19,7 @@ pub(crate) struct ServeConfig {
     pub(crate) runner: RunnerChoice,
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) queue: QueueConfig,
+    pub(crate) telemetry: TelemetryConfig,
 }
 
 /// Reads a file, or the built-in configuration, and the environment's `POOLD__SECTION__FIELD`, which win; checks all
@@ -49,6 +52,7 @@ pub(super) struct Reading {
     pub(super) common: CommonSections,
     scheduler: Section<SchedulerConfig>,
     queue: Section<QueueConfig>,
+    telemetry: Section<TelemetryConfig>,
 }
 
 impl Reading {
@@ -64,7 +68,11 @@ impl Reading {
         if let (Some(config), true) = (&queue.value, queue.sound) {
             reader.all_wrong("queue", config.problems(queue.whole));
         }
-        Ok(Self { reader, common, scheduler, queue })
+        let telemetry: Section<TelemetryConfig> = reader.section("telemetry");
+        if let (Some(config), true) = (&telemetry.value, telemetry.sound) {
+            reader.all_wrong("telemetry", config.problems());
+        }
+        Ok(Self { reader, common, scheduler, queue, telemetry })
     }
 
     pub(super) fn check_files(&mut self) {
@@ -75,7 +83,8 @@ impl Reading {
         let whole = || {
             let Common { pool, driver, ssh, runner } = self.common.into_common()?;
             let (scheduler, queue) = (self.scheduler.value?, self.queue.value?);
-            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue })
+            let telemetry = self.telemetry.value?;
+            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, telemetry })
         };
         self.reader.finish(whole())
     }

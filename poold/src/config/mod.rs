@@ -7,6 +7,7 @@ mod reader;
 mod scheduler;
 mod section;
 mod storage;
+mod telemetry;
 mod variables;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub(crate) use load::{ServeConfig, load, load_settings};
 pub(crate) use reader::Reader;
 pub(crate) use scheduler::SchedulerConfig;
 pub(crate) use storage::QueueConfig;
+pub(crate) use telemetry::TelemetryConfig;
 pub(crate) use variables::Variables;

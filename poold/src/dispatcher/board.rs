@@ -99,6 +99,8 @@ impl Setback {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move<'a> {
     pub(crate) number: u64,
+    pub(crate) was: JobState,
+    pub(crate) at: Moment,
     /// As it is since then.
     pub(crate) record: &'a Record,
 }
@@ -115,8 +117,8 @@ pub(crate) struct Board {
     active_by_group: BTreeMap<JobGroup, u32>,
     next_number: u64,
     changes: Vec<Change>,
-    /// Which changes brought a job into another state.
-    moves: Vec<usize>,
+    /// Which changes brought a job into another state, and from which.
+    moves: Vec<(usize, JobState)>,
     /// What changed in this pass, as it was before.
     undo: BTreeMap<u64, Option<Unfinished>>,
     undo_next_number: u64,
@@ -387,10 +389,18 @@ impl Board {
 
     /// What of that brings a job into another state, in order.
     pub(crate) fn moves(&self) -> impl Iterator<Item = Move<'_>> {
-        self.moves.iter().filter_map(|at| match self.changes.get(*at)? {
-            Change::Update { number, record, .. } => Some(Move { number: *number, record }),
-            Change::Submit { .. } | Change::Prune { .. } => None,
+        self.moves.iter().filter_map(|(at, was)| match self.changes.get(*at)? {
+            Change::Update { number, record, history: Some(entry) } => {
+                Some(Move { number: *number, was: *was, at: entry.at, record })
+            }
+            // A change of the state is always worth a line.
+            Change::Update { .. } | Change::Submit { .. } | Change::Prune { .. } => None,
         })
+    }
+
+    /// Jobs that become final by this pass.
+    pub(crate) fn finished(&self) -> &[Unfinished] {
+        &self.finished
     }
 
     /// The changes are durable. Returns the jobs that have become final by them.
@@ -420,7 +430,7 @@ impl Board {
         let history =
             change(&mut job).map(|detail| HistoryEntry { at: now, state: job.record.state, detail });
         if job.record.state != was {
-            self.moves.push(self.changes.len());
+            self.moves.push((self.changes.len(), was));
         }
         self.changes.push(Change::Update { number, record: Box::new(job.record.clone()), history });
         self.change(number, Some(job));

@@ -16,6 +16,7 @@ use crate::{
     api::{JobRow, ServiceError},
     job::{Moment, QueueTag},
     queue::{Change, Queue, QueueError},
+    telemetry::Tracer,
 };
 use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId, WaitingJobs, WallClock};
 use prometheus::Registry;
@@ -69,8 +70,8 @@ pub(super) struct After {
     pub(super) starts: Vec<Start>,
     pub(super) shutdowns: Vec<InstanceId>,
     pub(super) creates: Vec<pool_core::InstanceTypeName>,
-    /// Why runs were lost in this pass, for the metrics.
-    pub(super) lost: Vec<&'static str>,
+    /// Jobs whose runs were lost in this pass, and why, for metrics and traces.
+    pub(super) lost: Vec<(u64, &'static str)>,
 }
 
 /// Somebody who waits until a job is final.
@@ -110,6 +111,8 @@ pub(crate) struct Dispatcher {
     /// Which run of a job is being collected.
     pub(super) collectors: BTreeMap<u64, (u32, AbortHandle)>,
     pub(super) collected: BTreeMap<u64, Collected>,
+    /// When the end of a run was seen whose output is still being collected.
+    pub(super) ends_seen: BTreeMap<u64, Moment>,
     /// Jobs that the pool did not take in the last pass, and why; kept until that is committed.
     pub(super) refused: BTreeMap<u64, String>,
     /// Runs that are being ended because no job of the queue has them: each is told of once.
@@ -125,6 +128,7 @@ pub(crate) struct Dispatcher {
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
     pub(super) metrics: Metrics,
+    pub(super) tracer: Tracer,
     watch: Option<Watch>,
 }
 
@@ -164,6 +168,7 @@ impl Dispatcher {
             collecting: JoinSet::new(),
             collectors: BTreeMap::new(),
             collected: BTreeMap::new(),
+            ends_seen: BTreeMap::new(),
             refused: BTreeMap::new(),
             strangers: BTreeSet::new(),
             deferred: BTreeMap::new(),
@@ -174,8 +179,14 @@ impl Dispatcher {
             call_problems: Problems::default(),
             retry_at: None,
             metrics,
+            tracer: Tracer::default(),
             watch: None,
         })
+    }
+
+    /// Traces jobs from now on.
+    pub(crate) fn trace_with(&mut self, tracer: Tracer) {
+        self.tracer = tracer;
     }
 
     /// Tells of each pass from now on. It is called within the pass, which waits for it.
@@ -295,6 +306,7 @@ impl Dispatcher {
                     self.retry_at = None;
                     self.report_pass();
                     self.count_what_is_durable(now);
+                    self.trace_what_is_durable();
                     self.board.committed()
                 }
                 Err(error) => {
