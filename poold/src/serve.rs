@@ -114,12 +114,15 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         connector: SshConnector::new(SshConfig::new(key).patient_for(patience)),
         runner,
         lock: &lock,
-        queue,
+        reader: Some(queue.reader()),
+        queue: Box::new(queue),
         outputs,
         clock: WallClock::system(),
         chance: None,
     };
     let Assembled { pool, dispatcher, handle, questions } = assemble(parts)?;
+    // Ends with the dispatcher.
+    tokio::spawn(handle.clone().record());
     let service: Arc<dyn Service> = Arc::new(handle);
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
@@ -178,7 +181,7 @@ pub(crate) fn cloud_of(config: &ServeConfig) -> String {
 }
 
 /// The queue of a state directory, bound to the instance set.
-fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, ServeError> {
+fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<SqliteQueue, ServeError> {
     let path = queue_path(state_dir);
     let mut queue = SqliteQueue::open(&path)?;
     let cloud = cloud_of(config);
@@ -194,7 +197,7 @@ fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, 
         }
         None => queue.bind_to_cloud(&cloud)?,
     }
-    Ok(Box::new(queue))
+    Ok(queue)
 }
 
 /// Ctrl-C, or what a service manager sends, from this call on: not only once the future is polled.

@@ -123,7 +123,7 @@ pub(crate) struct Dispatcher {
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
     metrics: Metrics,
-    watch: Option<Watch>,
+    watchers: Vec<Watch>,
 }
 
 impl Dispatcher {
@@ -172,13 +172,13 @@ impl Dispatcher {
             call_problems: Problems::default(),
             retry_at: None,
             metrics,
-            watch: None,
+            watchers: Vec::new(),
         })
     }
 
-    /// Tells of each pass from now on. It is called within the pass, which waits for it.
+    /// Tells one more of each pass from now on. It is called within the pass, which waits for it.
     pub(crate) fn watch(&mut self, watch: Watch) {
-        self.watch = Some(watch);
+        self.watchers.push(watch);
     }
 
     /// Works until `stop` ends. Jobs and instances go on then, and the next dispatcher takes them up.
@@ -313,7 +313,7 @@ impl Dispatcher {
     }
 
     fn report_pass(&mut self) {
-        if let Some(watch) = &mut self.watch {
+        for watch in &mut self.watchers {
             let (changes, waiting) = (self.board.changes(), self.board.waiting());
             watch(&PassReport { changes, tag: &self.tag, plan: &self.plan, waiting });
         }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod events;
 mod listen;
 mod output;
 mod router;

@@ -6,8 +6,9 @@ use super::{
     output::{self, OutputQuery},
 };
 use crate::api::{
-    ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest,
-    PoolStatus, PriorityRequest, Service, Submitted, routes,
+    ErrorCode, Explanation, HoldOff, InstanceAction, InstanceQuery, InstanceRow, JobDetail, JobPage,
+    JobQuery, JobRow, KillRequest, PoolStatus, PriorityRequest, Series, SeriesQuery, Service, Submitted,
+    TypeRow, routes,
 };
 use axum::{
     Json, Router,
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-type Shared = State<Arc<dyn Service>>;
+pub(super) type Shared = State<Arc<dyn Service>>;
 type Answer<T> = Result<Json<T>, Refusal>;
 
 /// Until an answer has begun; what streams after that has no limit.
@@ -32,6 +33,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// Longest that one question for a job's end is kept open. Clients ask again.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(50);
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+/// How far back a chart goes by itself.
+const DEFAULT_SERIES: Duration = Duration::from_secs(60 * 60);
 /// Longest reason for ending something, in bytes.
 const MAX_REASON: usize = 1000;
 const DEFAULT_REASON: &str = "killed by a user";
@@ -50,6 +53,10 @@ pub(super) fn router(service: Arc<dyn Service>) -> Router {
         .route(routes::PRIORITY, post(set_priority))
         .route(routes::OUTPUT, get(read_output))
         .route(routes::INSTANCES, get(instances))
+        .route(routes::TYPES, get(types))
+        .route(routes::HOLD_OFFS, get(hold_offs))
+        .route(routes::SERIES, get(series))
+        .route(routes::EVENTS, get(super::events::answer))
         .route(routes::INSTANCE_ACTION, post(act_on_instance))
         .fallback(no_such_address)
         .method_not_allowed_fallback(no_such_method)
@@ -148,8 +155,30 @@ async fn read_output(
     output::answer(service, &job, &stream, query).await
 }
 
-async fn instances(State(service): Shared) -> Answer<Vec<InstanceRow>> {
-    Ok(Json(service.instances().await?))
+async fn instances(State(service): Shared, Asked(query): Asked<InstanceQuery>) -> Answer<Vec<InstanceRow>> {
+    if let Some(problem) = query.problem() {
+        return Err(Refusal::invalid(format!("the query: {problem}")));
+    }
+    let mut rows = service.instances().await?;
+    rows.retain(|row| query.wants(row));
+    Ok(Json(rows))
+}
+
+async fn types(State(service): Shared) -> Answer<Vec<TypeRow>> {
+    Ok(Json(service.types().await?))
+}
+
+async fn hold_offs(State(service): Shared) -> Answer<Vec<HoldOff>> {
+    Ok(Json(service.hold_offs().await?))
+}
+
+async fn series(State(service): Shared, Asked(query): Asked<SeriesQuery>) -> Answer<Series> {
+    let back = match query.seconds {
+        None => DEFAULT_SERIES,
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|error| Refusal::invalid(format!("the query: seconds: {error}")))?,
+    };
+    Ok(Json(service.series(back).await?))
 }
 
 async fn act_on_instance(

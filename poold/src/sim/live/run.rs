@@ -74,11 +74,13 @@ async fn live(options: &LiveOptions, dir: &Path) -> io::Result<()> {
         dir: dir.to_owned(),
         config: setup::config(workers),
         ahead: 0,
+        reads_apart: true,
     };
     let mut program = Program::start(plan, &cloud, move |report: &PassReport<'_>| count(&counted, report))?;
     let handle = program.handle.clone();
     let status = handle.status().await.map_err(|error| failed(&error))?;
     unfinished.add(status.jobs.iter().filter(|(state, _)| !state.is_final()).map(|(_, count)| count).sum());
+    tokio::spawn(handle.clone().record());
     let service: Arc<dyn Service> = Arc::new(handle.clone());
     let (stop, mut stopping) = watch::channel(false);
     let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
