@@ -124,8 +124,8 @@ pub use pool_state::{
     CallKind, Category, Covered, CoveredTypes, CreateRefusal, FailingBoots, Failure, FailureClass,
     ForeignInstance, HeldOff, HoldOffEnd, HoldOffView, IdleBehavior, InstanceCounts, InstanceRefusal,
     InstanceView, JobChanges, JobCursor, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions,
-    PoolView, QueuedJob, QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason,
-    WaitingJobs, WorkerView, fits, plan,
+    PoolSummary, PoolView, QueuedJob, QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeSummary,
+    TypeView, WaitReason, WaitingJobs, WorkerView, fits, plan,
 };
 
 #[cfg(feature = "ssh")]

@@ -2,9 +2,9 @@
 
 use crate::{
     config::ServeConfig,
-    dispatcher::{Asked, DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
+    dispatcher::{Asked, DispatchError, DispatchSettings, Dispatcher, Handle, HandleParts, OutputStore},
     program_config::InputError,
-    queue::Queue,
+    queue::{Queue, QueueReader},
     telemetry::Tracer,
 };
 use pool_core::{Connector, InstanceSet, InstanceSetLock, Pool, RunnerSource, WallClock};
@@ -24,6 +24,9 @@ pub(crate) struct Parts<'a, C> {
     pub(crate) runner: RunnerSource,
     pub(crate) lock: &'a InstanceSetLock,
     pub(crate) queue: Box<dyn Queue>,
+    /// Reads the queue beside the dispatcher; none: the dispatcher answers everything itself, in an order that is the same
+    /// each time.
+    pub(crate) reader: Option<QueueReader>,
     pub(crate) outputs: OutputStore,
     pub(crate) clock: WallClock,
     /// Where secrets come from; none: the system's source.
@@ -65,7 +68,7 @@ pub(crate) fn assemble_traced<C: Connector>(
     parts: Parts<'_, C>,
     tracer: Tracer,
 ) -> Result<Assembled, AssembleError> {
-    let Parts { config, cloud, connector, runner, lock, queue, outputs, clock, chance } = parts;
+    let Parts { config, cloud, connector, runner, lock, queue, reader, outputs, clock, chance } = parts;
     let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
     let registry = Registry::new();
     let mut builder = Pool::builder(config.pool, cloud, connector)
@@ -82,9 +85,22 @@ pub(crate) fn assemble_traced<C: Connector>(
     }
     let pool = builder.start().map_err(InputError::from)?;
     let (asked, questions) = mpsc::channel(QUESTIONS);
+    let tag = queue.tag().clone();
     let mut dispatcher =
-        Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry, clock)?;
+        Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry, clock.clone())?;
     dispatcher.trace_with(tracer);
-    let handle = Handle::new(asked, pool.clone(), outputs, settings, registry.clone());
+    let pool_of_handle = pool.clone();
+    let parts = HandleParts {
+        asked,
+        pool: pool_of_handle,
+        outputs,
+        settings,
+        registry: registry.clone(),
+        tag,
+        clock,
+        reader,
+    };
+    let handle = Handle::new(parts);
+    dispatcher.watch(Box::new(handle.feed()));
     Ok(Assembled { pool, dispatcher, handle, questions, registry })
 }

@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod destroy_all;
 mod dispatcher;
+mod doors;
 mod drivers;
 mod http;
 mod job;

@@ -1,14 +1,13 @@
 //! `poold serve`: the dispatcher, until it is told to stop.
 
 use crate::{
-    access::{Tokens, TokensError},
-    api::Service,
     assemble::{AssembleError, Assembled, Parts, assemble_traced},
     config::{self, ServeConfig},
     dispatcher::{DispatchError, OutputStore},
+    doors::{DoorError, Doors},
     drivers::driver,
-    http::{self, AuditLog, Carrier, Gate, Measured, NetworkListener, SocketError},
-    job::{JobState, Moment},
+    http::{AuditLog, Measured},
+    job::JobState,
     process_metrics,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
@@ -18,7 +17,6 @@ use crate::{
 };
 use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -31,8 +29,6 @@ use tokio::{
 
 /// How long answers that are under way may take once it is to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// Connections on the socket at once: of commands, each with a few. More wait.
-const MAX_SOCKET_CONNECTIONS: usize = 1024;
 /// Connections are not given up for less silence than this, however short `timeout_probe` is: what is slow is not dead.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -55,9 +51,6 @@ pub(crate) enum ServeError {
     #[error("the queue cannot be opened")]
     Queue(#[from] QueueError),
     /// Nothing was started.
-    #[error("the socket for the commands cannot be made")]
-    Socket(#[from] SocketError),
-    /// Nothing was started.
     #[error(
         "{jobs} jobs in {path} may run on instances of {bound}, and the configuration says {cloud}: they could be run a \
          second time. Start it with the earlier driver and instance set until they have ended, or use another state \
@@ -70,21 +63,8 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     /// Nothing was started.
-    #[error("nothing can listen on {address} (api.listen)")]
-    Listen {
-        address: SocketAddr,
-        #[source]
-        source: std::io::Error,
-    },
-    /// Nothing was started.
-    #[error(
-        "api.listen is {address}, and there is no token that counts, so nobody could be let in: make one with `poold token create \
-         NAME --role admin --state-dir {state_dir}`"
-    )]
-    NoToken { address: SocketAddr, state_dir: PathBuf },
-    /// Nothing was started.
     #[error(transparent)]
-    Tokens(#[from] TokensError),
+    Door(#[from] DoorError),
 }
 
 impl From<AssembleError> for ServeError {
@@ -124,7 +104,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let audit = AuditLog::open(&state_dir).map_err(InputError::file(&state_dir))?;
     // From here on others see it, and may tell it to stop.
     let mut told_to_stop = std::pin::pin!(told_to_stop());
-    let doors = Doors::open(&config, &state_dir).await?;
+    let doors = Doors::open(&config.api, &state_dir).await?;
 
     let traces = Traces::new(&config.telemetry, set.as_str())?;
 
@@ -142,7 +122,8 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         connector: SshConnector::new(SshConfig::new(key).patient_for(patience)),
         runner,
         lock: &lock,
-        queue,
+        reader: Some(queue.reader()),
+        queue: Box::new(queue),
         outputs,
         clock: WallClock::system(),
         chance: None,
@@ -153,6 +134,8 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     process_metrics::register(&registry, set.as_str(), chosen.name()).map_err(DispatchError::Metrics)?;
     let measured = Measured::new(&registry, set.as_str()).map_err(DispatchError::Metrics)?;
     let asked_at = doors.describe();
+    // Ends with the dispatcher.
+    tokio::spawn(handle.clone().record());
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error is the end of this function.
@@ -200,72 +183,6 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     finish(dispatched)
 }
 
-/// Where it is asked.
-struct Doors {
-    socket: Carrier,
-    network: Option<NetworkListener>,
-    gate: Gate,
-    max_connections: usize,
-}
-
-impl Doors {
-    /// Opens them; nobody is answered yet.
-    async fn open(config: &ServeConfig, state_dir: &Path) -> Result<Self, ServeError> {
-        let api = &config.api;
-        let network = match api.listening() {
-            None => None,
-            Some(listening) => {
-                let address = listening.address;
-                let known = Tokens::of(state_dir).known()?;
-                if known.iter().all(|token| token.is_expired(Moment::now())) {
-                    return Err(ServeError::NoToken { address, state_dir: state_dir.to_owned() });
-                }
-                let bound = NetworkListener::bind(&listening).await;
-                Some(bound.map_err(|source| ServeError::Listen { address, source })?)
-            }
-        };
-        let gate = Gate::new(state_dir, api);
-        let socket = Carrier::Socket(http::listen(state_dir)?);
-        Ok(Self { socket, network, gate, max_connections: api.max_connections as usize })
-    }
-
-    /// Where on the network it is asked, for people.
-    fn describe(&self) -> String {
-        let Some(network) = &self.network else { return String::new() };
-        let scheme = if network.has_tls() { "https" } else { "http" };
-        network.address().map(|address| format!(" and {scheme}://{address}")).unwrap_or_default()
-    }
-
-    /// Answers until `stopping` says so.
-    async fn serve(
-        self,
-        service: Arc<dyn Service>,
-        audit: AuditLog,
-        measured: Measured,
-        stopping: watch::Receiver<bool>,
-    ) {
-        let stopped = |mut stopping: watch::Receiver<bool>| async move {
-            // An error is the end of the program.
-            drop(stopping.wait_for(|stop| *stop).await);
-        };
-        let router = measured.around(http::router(service, Arc::new(self.gate), Arc::new(audit)));
-        let socket = http::serve(
-            router.clone(),
-            self.socket,
-            MAX_SOCKET_CONNECTIONS,
-            measured.clone(),
-            stopped(stopping.clone()),
-        );
-        let network = async {
-            if let Some(listener) = self.network {
-                let carrier = Carrier::Network(listener);
-                http::serve(router, carrier, self.max_connections, measured.clone(), stopped(stopping)).await;
-            }
-        };
-        tokio::join!(socket, network);
-    }
-}
-
 fn finish(dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>) -> Result<(), ServeError> {
     match dispatched {
         Ok(result) => Ok(result?),
@@ -284,7 +201,7 @@ pub(crate) fn cloud_of(config: &ServeConfig) -> String {
 }
 
 /// The queue of a state directory, bound to the instance set.
-fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, ServeError> {
+fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<SqliteQueue, ServeError> {
     let path = queue_path(state_dir);
     let mut queue = SqliteQueue::open(&path)?;
     let cloud = cloud_of(config);
@@ -300,7 +217,7 @@ fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, 
         }
         None => queue.bind_to_cloud(&cloud)?,
     }
-    Ok(Box::new(queue))
+    Ok(queue)
 }
 
 /// Ctrl-C, or what a service manager sends, from this call on: not only once the future is polled.

@@ -28,6 +28,7 @@ mod retire;
 mod runs;
 mod scope;
 mod settings;
+mod summary;
 mod superseded;
 mod tags;
 mod time;
@@ -54,6 +55,7 @@ pub use pool::{OpId, PoolSetup, PoolState, ProbeId};
 pub use retire::InstanceRefusal;
 pub use runs::{JobStart, StartRefusal};
 pub use settings::Settings;
+pub use summary::{PoolSummary, TypeSummary};
 pub use tags::{ForeignInstance, IdleBehavior, IdleBehaviorError, SecretHash, TagNames};
 pub use time::Time;
 pub use views::{

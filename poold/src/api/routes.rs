@@ -14,9 +14,13 @@
 //! | `/v1/jobs/{job}/wait` | GET | query `seconds` | [`JobRow`](super::JobRow), when final or after that time |
 //! | `/v1/jobs/{job}/kill` | POST | [`KillRequest`](super::KillRequest) | [`JobRow`](super::JobRow) |
 //! | `/v1/jobs/{job}/priority` | POST | [`PriorityRequest`](super::PriorityRequest) | [`JobRow`](super::JobRow) |
-//! | `/v1/jobs/{job}/output/{stream}` | GET | query `follow`, `run`, `offset` | the bytes, as they come |
-//! | `/v1/instances` | GET | | a list of [`InstanceRow`](super::InstanceRow) |
+//! | `/v1/jobs/{job}/output/{stream}` | GET | query `follow`, `run`, `offset`, `length` | the bytes, as they come |
+//! | `/v1/instances` | GET | query [`InstanceQuery`](super::InstanceQuery) | a list of [`InstanceRow`](super::InstanceRow) |
 //! | `/v1/instances/{instance}/{action}` | POST | [`KillRequest`](super::KillRequest) for `kill` | [`InstanceRow`](super::InstanceRow) |
+//! | `/v1/types` | GET | | a list of [`TypeRow`](super::TypeRow) |
+//! | `/v1/hold-offs` | GET | | a list of [`HoldOff`](super::HoldOff) |
+//! | `/v1/series` | GET | query [`SeriesQuery`](super::SeriesQuery) | [`Series`](super::Series) |
+//! | `/v1/events` | GET | | server-sent events: see [`EventKind`](super::EventKind) |
 //!
 //! `{job}` is a job's id or its number. Errors have the body [`Problem`](super::Problem).
 
@@ -36,3 +40,7 @@ pub(crate) const PRIORITY: &str = "/v1/jobs/{job}/priority";
 pub(crate) const OUTPUT: &str = "/v1/jobs/{job}/output/{stream}";
 pub(crate) const INSTANCES: &str = "/v1/instances";
 pub(crate) const INSTANCE_ACTION: &str = "/v1/instances/{instance}/{action}";
+pub(crate) const TYPES: &str = "/v1/types";
+pub(crate) const HOLD_OFFS: &str = "/v1/hold-offs";
+pub(crate) const SERIES: &str = "/v1/series";
+pub(crate) const EVENTS: &str = "/v1/events";

@@ -1,8 +1,8 @@
 //! What the program can be asked, whatever carries the question.
 
 use super::{
-    Explanation, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, PoolStatus, ServiceError, Submission,
-    Submitted,
+    EventStream, Explanation, HoldOff, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, PoolStatus, Series,
+    ServiceError, Submission, Submitted, TypeRow,
 };
 use crate::job::JobKey;
 use async_trait::async_trait;
@@ -47,6 +47,19 @@ pub(crate) trait Service: Send + Sync {
         id: InstanceId,
         action: InstanceAction,
     ) -> Result<InstanceRow, ServiceError>;
+
+    /// The configured types, by name.
+    async fn types(&self) -> Result<Vec<TypeRow>, ServiceError>;
+
+    /// What is not asked of the provider for now.
+    async fn hold_offs(&self) -> Result<Vec<HoldOff>, ServiceError>;
+
+    /// What was in the last so many seconds, as far as it is kept.
+    async fn series(&self, back: Duration) -> Result<Series, ServiceError>;
+
+    /// What changes from now on. All that is read after its first event is no older than what its next ones tell. Who is
+    /// slow to read them misses some and is told so.
+    async fn events(&self) -> Result<EventStream, ServiceError>;
 
     /// All in short.
     async fn status(&self) -> Result<PoolStatus, ServiceError>;

@@ -108,6 +108,20 @@ pub(crate) struct JobRow {
     pub(crate) stderr_size: u64,
     pub(crate) peak_memory: Option<u64>,
     pub(crate) cpu_time_ms: Option<u64>,
+    /// Why it waits, while it is queued.
+    #[serde(default)]
+    pub(crate) waiting: Option<Reason>,
+}
+
+/// Why a job waits.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Reason {
+    /// The kind of the reason, for programs: `quota`, `no_capacity`, `booting`, …
+    pub(crate) reason: String,
+    /// The same for people.
+    pub(crate) text: String,
+    /// What would let it run, for people; none where nothing needs to be done.
+    pub(crate) remedy: Option<String>,
 }
 
 impl From<&Job> for JobRow {
@@ -152,6 +166,7 @@ impl From<&Job> for JobRow {
             stderr_size: record.stderr_size,
             peak_memory: record.peak_memory,
             cpu_time_ms: record.cpu_time_ms,
+            waiting: None,
         }
     }
 }
@@ -168,7 +183,7 @@ pub(crate) struct JobDetail {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Explanation {
     pub(crate) job: JobRow,
-    /// The kind of the reason, for programs: `at_quota`, `no_capacity`, `booting`, `running`, …
+    /// The kind of the reason, for programs: `quota`, `no_capacity`, `booting`, `running`, …
     pub(crate) reason: String,
     /// The same for people.
     pub(crate) text: String,
@@ -210,6 +225,40 @@ pub(crate) struct InstanceRow {
     pub(crate) reserved: Resources,
 }
 
+/// Which instances to show.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct InstanceQuery {
+    /// Worker states with commas between; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(
+        pattern = r"^(creating|unknown|booting|idle|running|shutdown)(,(creating|unknown|booting|idle|running|shutdown))*$"
+    )]
+    pub(crate) state: Option<String>,
+    /// A configured type; none: all.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_][A-Za-z0-9._\-]{0,62}$")]
+    pub(crate) instance_type: Option<InstanceTypeName>,
+}
+
+impl InstanceQuery {
+    /// Whether an instance is to be shown.
+    pub(crate) fn wants(&self, row: &InstanceRow) -> bool {
+        let state = |states: &String| states.split(',').any(|state| state.trim() == row.worker_state);
+        self.state.as_ref().is_none_or(state)
+            && self.instance_type.as_ref().is_none_or(|name| *name == row.instance_type)
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let known = ["creating", "unknown", "booting", "idle", "running", "shutdown"];
+        let states = self.state.iter().flat_map(|states| states.split(','));
+        let wrong = states.map(str::trim).find(|state| !known.contains(state))?;
+        Some(format!("state: {wrong:?} is none of {}", known.join(", ")))
+    }
+}
+
 /// All in short.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PoolStatus {
@@ -227,8 +276,14 @@ pub(crate) struct PoolStatus {
     pub(crate) instances: BTreeMap<String, u64>,
     /// Of all instances, for an hour, in currency units.
     pub(crate) price_per_hour: f64,
-    /// No more instances may be asked for now.
+    /// No more instances may be asked for now, for whichever of the next two reasons.
     pub(crate) at_quota: bool,
+    /// There are as many instances as the configuration allows (`pool.max_instances`).
+    #[serde(default)]
+    pub(crate) at_max_instances: bool,
+    /// The provider's quota of all instances is used up.
+    #[serde(default)]
+    pub(crate) at_provider_quota: bool,
     /// Types without capacity now.
     #[schema(value_type = Vec<String>)]
     pub(crate) at_capacity: Vec<InstanceTypeName>,

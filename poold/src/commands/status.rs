@@ -53,8 +53,11 @@ fn describe(status: &PoolStatus, now: Moment) -> String {
     if !status.loaded {
         text.add("cloud", "the instances have not been listed yet: nothing is created before");
     }
-    if status.at_quota {
-        text.add("quota", "used up: no more instances can be created for now");
+    if status.at_provider_quota {
+        text.add("quota", "the provider's is used up: no more instances can be created for now");
+    }
+    if status.at_max_instances {
+        text.add("limit", "there are as many instances as pool.max_instances allows");
     }
     if !status.at_capacity.is_empty() {
         let types: Vec<&str> = status.at_capacity.iter().map(AsRef::as_ref).collect();

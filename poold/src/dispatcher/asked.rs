@@ -5,18 +5,21 @@ use super::{
     tail::Tail,
 };
 use crate::{
-    api::{ErrorCode, Explanation, JobDetail, JobPage, JobRow, PoolStatus, ServiceError},
-    job::{HistoryEntry, JobKey, JobRequest, JobState, OutputKept},
-    queue::{JobFilter, Queue},
+    api::{ErrorCode, JobRow, Reason, ServiceError},
+    job::{JobKey, JobRequest, JobState, Moment, OutputKept},
+    queue::{JobReader, Queue},
 };
 use pool_core::JobId;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{broadcast, oneshot};
 
 /// Answers a question.
 type Answer<T> = oneshot::Sender<Result<T, ServiceError>>;
 /// Called when the pass is durable, or with the reason why it is not.
 pub(super) type Reply = Box<dyn FnOnce(Result<&dyn Queue, ServiceError>) + Send>;
+
+/// What the queue alone can answer. It sends its answer itself.
+pub(super) type Question = Box<dyn FnOnce(&dyn JobReader) + Send>;
 
 /// A question.
 pub(crate) enum Asked {
@@ -36,17 +39,17 @@ pub(crate) enum Asked {
         priority: u32,
         answer: Answer<JobRow>,
     },
-    Jobs {
-        filter: JobFilter,
-        answer: Answer<JobPage>,
+    /// Where nothing else reads the queue.
+    Read(Question),
+    /// Why jobs wait, in their order; none for those that do not.
+    Why {
+        numbers: Vec<u64>,
+        answer: Answer<Vec<Option<Reason>>>,
     },
-    Job {
-        key: JobKey,
-        answer: Answer<JobDetail>,
-    },
-    Explain {
-        key: JobKey,
-        answer: Answer<Explanation>,
+    /// Why a job waits, and how many are before it; none if it does not wait.
+    WhyQueued {
+        number: u64,
+        answer: Answer<Option<(Reason, Option<u64>)>>,
     },
     Wait {
         key: JobKey,
@@ -59,11 +62,20 @@ pub(crate) enum Asked {
         answer: Answer<OutputAt>,
     },
     Status {
-        answer: Answer<PoolStatus>,
+        answer: Answer<DispatcherStatus>,
     },
     UpdateGauges {
         answer: Answer<()>,
     },
+}
+
+/// What only the dispatcher knows of the whole.
+#[derive(Debug)]
+pub(crate) struct DispatcherStatus {
+    pub(crate) started_at: Moment,
+    pub(crate) jobs: BTreeMap<JobState, u64>,
+    /// For people.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Where a run's output is, and what may become of it.
@@ -101,9 +113,15 @@ impl Dispatcher {
                     needed = true;
                 }
                 // Who does not wait for an answer any longer needs none.
-                Asked::Jobs { filter, answer } => drop(answer.send(self.page(&filter))),
-                Asked::Job { key, answer } => drop(answer.send(self.detail(&key))),
-                Asked::Explain { key, answer } => drop(answer.send(self.explain(&key))),
+                Asked::Read(question) => question(&*self.queue),
+                Asked::Why { numbers, answer } => {
+                    let reasons = numbers.into_iter().map(|number| self.why_queued(number)).collect();
+                    drop(answer.send(Ok(reasons)));
+                }
+                Asked::WhyQueued { number, answer } => {
+                    let why = self.why_queued(number).map(|why| (why, self.ahead_of(number)));
+                    drop(answer.send(Ok(why)));
+                }
                 Asked::Wait { key, answer } => self.wait(&key, answer),
                 Asked::Output { key, run, want, answer } => {
                     drop(answer.send(self.output_at(&key, run, want)));
@@ -182,25 +200,15 @@ impl Dispatcher {
         }
     }
 
-    fn page(&self, filter: &JobFilter) -> Result<JobPage, ServiceError> {
-        let jobs = self.queue.jobs(filter).map_err(|error| ServiceError::from(&error))?;
-        let full = jobs.len() >= filter.limit;
-        let next = jobs.last().map(|job| job.number).filter(|_| full);
-        Ok(JobPage { jobs: jobs.iter().map(JobRow::from).collect(), next })
+    fn status(&self) -> Result<DispatcherStatus, ServiceError> {
+        let mut problems: Vec<String> = self.commit_problem.iter().cloned().collect();
+        problems.extend(self.call_problems.lately());
+        let jobs = self.queue.counts().map_err(|error| ServiceError::from(&error))?;
+        Ok(DispatcherStatus { started_at: self.started_at, jobs, problems })
     }
 
-    pub(super) fn number(&self, key: &JobKey) -> Result<u64, ServiceError> {
+    fn number(&self, key: &JobKey) -> Result<u64, ServiceError> {
         key.number_in(&self.tag).ok_or_else(|| no_job(key))
-    }
-
-    pub(super) fn detail(&self, key: &JobKey) -> Result<JobDetail, ServiceError> {
-        let number = self.number(key)?;
-        let job = row(&*self.queue, number)?;
-        let stored = self.queue.history(number).map_err(|error| ServiceError::from(&error))?;
-        let first =
-            HistoryEntry { at: job.submitted_at, state: JobState::Queued, detail: "submitted".to_owned() };
-        let history = std::iter::once(first).chain(stored).collect();
-        Ok(JobDetail { job, history })
     }
 
     fn wait(&mut self, key: &JobKey, answer: Waiter) {
@@ -268,7 +276,7 @@ pub(super) fn row(queue: &dyn Queue, number: u64) -> Result<JobRow, ServiceError
     }
 }
 
-fn no_job(key: &JobKey) -> ServiceError {
+pub(super) fn no_job(key: &JobKey) -> ServiceError {
     let message =
         format!("there is no job {key}: it was never submitted here, or finished long ago and was deleted");
     ServiceError::new(ErrorCode::NotFound, message)

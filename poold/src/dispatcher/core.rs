@@ -129,7 +129,7 @@ pub(crate) struct Dispatcher {
     retry_at: Option<Instant>,
     pub(super) metrics: Metrics,
     pub(super) tracer: Tracer,
-    watch: Option<Watch>,
+    watchers: Vec<Watch>,
 }
 
 impl Dispatcher {
@@ -180,7 +180,7 @@ impl Dispatcher {
             retry_at: None,
             metrics,
             tracer: Tracer::default(),
-            watch: None,
+            watchers: Vec::new(),
         })
     }
 
@@ -189,9 +189,9 @@ impl Dispatcher {
         self.tracer = tracer;
     }
 
-    /// Tells of each pass from now on. It is called within the pass, which waits for it.
+    /// Tells one more of each pass from now on. It is called within the pass, which waits for it.
     pub(crate) fn watch(&mut self, watch: Watch) {
-        self.watch = Some(watch);
+        self.watchers.push(watch);
     }
 
     /// Works until `stop` ends. Jobs and instances go on then, and the next dispatcher takes them up.
@@ -328,7 +328,7 @@ impl Dispatcher {
     }
 
     fn report_pass(&mut self) {
-        if let Some(watch) = &mut self.watch {
+        for watch in &mut self.watchers {
             let (changes, waiting) = (self.board.changes(), self.board.waiting());
             watch(&PassReport { changes, tag: &self.tag, plan: &self.plan, waiting });
         }

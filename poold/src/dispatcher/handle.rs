@@ -1,28 +1,33 @@
 //! The dispatcher as others ask it: what the HTTP server calls.
 
 use super::{
-    asked::{Asked, OutputAt},
+    asked::{Asked, DispatcherStatus, OutputAt, no_job},
+    events::{self, Hub},
+    explain::{why_active, why_final},
     outputs::OutputStore,
-    rows::instance_row,
+    read,
+    recorder::{JOB_STATES, Recorder, SAMPLE_EVERY, Sample, WORKER_STATES},
+    rows::{Clocks, by_state, hold_off, instance_row, problems, type_rows},
     settings::DispatchSettings,
     start::fits_on_demand,
 };
 use crate::{
     api::{
-        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
-        OutputPiece, OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
+        ErrorCode, EventStream, Explanation, HoldOff, InstanceAction, InstanceRow, JobDetail, JobPage,
+        JobQuery, JobRow, OutputPiece, OutputRead, PoolStatus, Reason, Series, Service, ServiceError,
+        Submission, Submitted, TypeRow,
     },
-    job::{JobKey, JobRequest, JobState},
-    queue::JobFilter,
+    job::{JobKey, JobRequest, JobState, QueueTag},
+    queue::{JobFilter, JobReader, QueueError, QueueReader},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use pool_core::{FieldProblem, IdleBehavior, InstanceId, InstanceRefusal, Pool, fits};
+use pool_core::{FieldProblem, IdleBehavior, InstanceId, InstanceRefusal, Pool, WallClock, fits};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 const DEFAULT_PAGE: usize = 100;
@@ -38,21 +43,120 @@ const SAVE_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Handle {
     asked: mpsc::Sender<Asked>,
-    pool: Pool,
+    pub(super) pool: Pool,
     outputs: OutputStore,
     settings: Arc<DispatchSettings>,
     registry: Registry,
+    tag: QueueTag,
+    clock: WallClock,
+    reader: Option<QueueReader>,
+    recorder: Recorder,
+    pub(super) hub: Arc<Hub>,
+}
+
+/// What a handle is made of.
+pub(crate) struct HandleParts {
+    pub(crate) asked: mpsc::Sender<Asked>,
+    pub(crate) pool: Pool,
+    pub(crate) outputs: OutputStore,
+    pub(crate) settings: DispatchSettings,
+    pub(crate) registry: Registry,
+    /// The queue's.
+    pub(crate) tag: QueueTag,
+    pub(crate) clock: WallClock,
+    /// Answers what the queue's file alone can; none: the dispatcher does.
+    pub(crate) reader: Option<QueueReader>,
 }
 
 impl Handle {
-    pub(crate) fn new(
-        asked: mpsc::Sender<Asked>,
-        pool: Pool,
-        outputs: OutputStore,
-        settings: DispatchSettings,
-        registry: Registry,
-    ) -> Self {
-        Self { asked, pool, outputs, settings: Arc::new(settings), registry }
+    pub(crate) fn new(parts: HandleParts) -> Self {
+        let HandleParts { asked, pool, outputs, settings, registry, tag, clock, reader } = parts;
+        let (settings, recorder, hub) = (Arc::new(settings), Recorder::new(), Arc::default());
+        Self { asked, pool, outputs, settings, registry, tag, clock, reader, recorder, hub }
+    }
+
+    /// Takes in what has become durable, for who follows it: to be told of each pass.
+    pub(crate) fn feed(&self) -> impl FnMut(&super::PassReport<'_>) + Send + use<> {
+        let feed = Arc::clone(&self.hub.feed);
+        move |report| feed.note(report.changes)
+    }
+
+    /// Samples what charts show, until the dispatcher is gone.
+    pub(crate) async fn record(self) {
+        let mut samples = interval(SAMPLE_EVERY);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            samples.tick().await;
+            let Ok(DispatcherStatus { jobs, .. }) = self.ask(|answer| Asked::Status { answer }).await else {
+                return;
+            };
+            let summary = self.pool.summary();
+            let instances = by_state(&summary);
+            self.recorder.push(Sample {
+                at: self.clock.now().into(),
+                jobs: JOB_STATES.map(|state| jobs.get(&state).copied().unwrap_or(0)),
+                instances: WORKER_STATES.map(|state| instances.get(state).copied().unwrap_or(0)),
+                price: summary.price.as_f64(),
+            });
+        }
+    }
+
+    fn clocks(&self) -> Clocks {
+        Clocks { pool: self.pool.now(), wall: self.clock.now().into() }
+    }
+
+    fn number(&self, key: &JobKey) -> Result<u64, ServiceError> {
+        key.number_in(&self.tag).ok_or_else(|| no_job(key))
+    }
+
+    /// Asks what the queue's file alone can answer.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn JobReader) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let answer = match &self.reader {
+            Some(reader) => reader.ask(question).await,
+            None => {
+                let ask = |answer: oneshot::Sender<Result<_, ServiceError>>| {
+                    // Who does not wait for it any longer needs no answer.
+                    let question = move |reader: &dyn JobReader| drop(answer.send(Ok(question(reader))));
+                    Asked::Read(Box::new(question))
+                };
+                self.ask(ask).await?
+            }
+        };
+        answer.map_err(|error| ServiceError::from(&error))
+    }
+
+    async fn detail(&self, key: &JobKey) -> Result<JobDetail, ServiceError> {
+        let number = self.number(key)?;
+        self.read(move |reader| read::detail(reader, number)).await?.ok_or_else(|| no_job(key))
+    }
+
+    /// Those of these jobs that there are.
+    pub(super) async fn rows(&self, numbers: Vec<u64>) -> Result<Vec<JobRow>, ServiceError> {
+        let mut rows = self.read(move |reader| read::rows(reader, &numbers)).await?;
+        self.add_reasons(&mut rows).await?;
+        Ok(rows)
+    }
+
+    /// Says of jobs that are queued why they wait.
+    async fn add_reasons(&self, rows: &mut [JobRow]) -> Result<(), ServiceError> {
+        let queued = || |row: &&mut JobRow| row.state == JobState::Queued;
+        let numbers: Vec<u64> = rows.iter_mut().filter(queued()).map(|row| row.number).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<Option<Reason>> = self.ask(|answer| Asked::Why { numbers, answer }).await?;
+        for (row, reason) in rows.iter_mut().filter(queued()).zip(reasons) {
+            row.waiting = reason;
+        }
+        Ok(())
+    }
+
+    async fn with_reason(&self, mut row: JobRow) -> Result<JobRow, ServiceError> {
+        self.add_reasons(std::slice::from_mut(&mut row)).await?;
+        Ok(row)
     }
 
     async fn ask<T>(
@@ -159,15 +263,35 @@ impl Service for Handle {
 
     async fn jobs(&self, query: JobQuery) -> Result<JobPage, ServiceError> {
         let filter = filter(query)?;
-        self.ask(|answer| Asked::Jobs { filter, answer }).await
+        let mut page = self.read(move |reader| read::page(reader, &filter)).await?;
+        self.add_reasons(&mut page.jobs).await?;
+        Ok(page)
     }
 
     async fn job(&self, key: JobKey) -> Result<JobDetail, ServiceError> {
-        self.ask(|answer| Asked::Job { key, answer }).await
+        let mut detail = self.detail(&key).await?;
+        self.add_reasons(std::slice::from_mut(&mut detail.job)).await?;
+        Ok(detail)
     }
 
     async fn explain(&self, key: JobKey) -> Result<Explanation, ServiceError> {
-        self.ask(|answer| Asked::Explain { key, answer }).await
+        loop {
+            let JobDetail { mut job, history } = self.detail(&key).await?;
+            let (why, ahead) = match job.state {
+                JobState::Queued => {
+                    let number = job.number;
+                    let answer = self.ask(|answer| Asked::WhyQueued { number, answer }).await?;
+                    // It has moved on meanwhile.
+                    let Some((why, ahead)) = answer else { continue };
+                    job.waiting = Some(why.clone());
+                    (why, ahead)
+                }
+                JobState::Locked | JobState::Running => (why_active(&self.pool, &job), None),
+                JobState::Complete | JobState::Cancelled => (why_final(&job), None),
+            };
+            let Reason { reason, text, remedy } = why;
+            return Ok(Explanation { job, reason, text, remedy, ahead, history });
+        }
     }
 
     async fn wait(&self, key: JobKey, patience: Duration) -> Result<JobRow, ServiceError> {
@@ -188,7 +312,8 @@ impl Service for Handle {
         if let Some(problem) = probe.problems().first() {
             return Err(invalid(problem.to_string()));
         }
-        self.ask(|answer| Asked::SetPriority { key, priority, answer }).await
+        let row = self.ask(|answer| Asked::SetPriority { key, priority, answer }).await?;
+        self.with_reason(row).await
     }
 
     async fn read_output(&self, read: OutputRead) -> Result<OutputPiece, ServiceError> {
@@ -249,8 +374,47 @@ impl Service for Handle {
         }
     }
 
+    async fn types(&self) -> Result<Vec<TypeRow>, ServiceError> {
+        Ok(type_rows(&self.pool.summary(), self.clocks()))
+    }
+
+    async fn hold_offs(&self) -> Result<Vec<HoldOff>, ServiceError> {
+        let now = self.clocks();
+        Ok(self.pool.summary().hold_offs.iter().map(|view| hold_off(view, now)).collect())
+    }
+
+    async fn series(&self, back: Duration) -> Result<Series, ServiceError> {
+        Ok(self.recorder.series(back))
+    }
+
+    async fn events(&self) -> Result<EventStream, ServiceError> {
+        events::follow(self).await
+    }
+
     async fn status(&self) -> Result<PoolStatus, ServiceError> {
-        self.ask(|answer| Asked::Status { answer }).await
+        let of_dispatcher: DispatcherStatus = self.ask(|answer| Asked::Status { answer }).await?;
+        let summary = self.pool.summary();
+        Ok(PoolStatus {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            instance_set: self.settings.instance_set.clone(),
+            driver: self.settings.driver.clone(),
+            started_at: of_dispatcher.started_at,
+            loaded: summary.loaded,
+            jobs: of_dispatcher.jobs,
+            instances: by_state(&summary),
+            price_per_hour: summary.price.as_f64(),
+            at_quota: summary.at_max_instances || summary.at_provider_quota,
+            at_max_instances: summary.at_max_instances,
+            at_provider_quota: summary.at_provider_quota,
+            at_capacity: summary
+                .types
+                .iter()
+                .filter(|of| of.at_capacity)
+                .map(|of| of.instance_type.name.clone())
+                .collect(),
+            problems: of_dispatcher.problems.into_iter().chain(problems(&summary)).collect(),
+        })
     }
 
     async fn metrics(&self) -> String {

@@ -5,12 +5,13 @@ use super::{
     board::Limits,
     core::{DispatchError, Dispatcher},
     outputs::OutputStore,
+    read,
     settings::DispatchSettings,
 };
 use crate::{
     api::JobDetail,
-    job::{Assigned, HistoryEntry, Job, JobKey, JobRequest, JobState, Moment, QueueTag, Record},
-    queue::{Change, JobFilter, NewJob, Queue, QueueError, SqliteQueue},
+    job::{Assigned, HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag, Record},
+    queue::{Change, JobFilter, JobReader, NewJob, Queue, QueueError, SqliteQueue},
 };
 use async_trait::async_trait;
 use pool_core::{
@@ -92,6 +93,18 @@ struct Disk {
 
 struct QueueOnDisk(SqliteQueue, Disk);
 
+impl JobReader for QueueOnDisk {
+    fn job(&self, number: u64) -> Result<Option<Job>, QueueError> {
+        self.0.job(number)
+    }
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError> {
+        self.0.jobs(filter)
+    }
+    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError> {
+        self.0.history(number)
+    }
+}
+
 impl Queue for QueueOnDisk {
     fn tag(&self) -> &QueueTag {
         self.0.tag()
@@ -126,17 +139,8 @@ impl Queue for QueueOnDisk {
     fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError> {
         self.0.submission(request_id)
     }
-    fn job(&self, number: u64) -> Result<Option<Job>, QueueError> {
-        self.0.job(number)
-    }
     fn request(&self, number: u64) -> Result<Option<Arc<JobRequest>>, QueueError> {
         self.0.request(number)
-    }
-    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError> {
-        self.0.jobs(filter)
-    }
-    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError> {
-        self.0.history(number)
     }
     fn counts(&self) -> Result<BTreeMap<JobState, u64>, QueueError> {
         self.0.counts()
@@ -213,8 +217,9 @@ impl Running {
 
     async fn job(&self, number: u64) -> JobDetail {
         let (answer, answered) = oneshot::channel();
-        self.asked.send(Asked::Job { key: JobKey::Number(number), answer }).await.unwrap();
-        answered.await.unwrap().unwrap()
+        let question = move |reader: &dyn JobReader| drop(answer.send(read::detail(reader, number)));
+        self.asked.send(Asked::Read(Box::new(question))).await.unwrap();
+        answered.await.unwrap().unwrap().unwrap()
     }
 
     async fn end(self) {
@@ -269,8 +274,9 @@ async fn old_outputs_are_deleted_while_the_disk_is_full() {
     running.disk.is_full.store(false, SeqCst);
     sleep(Duration::from_secs(120)).await;
     let (answer, answered) = oneshot::channel();
-    running.asked.send(Asked::Job { key: JobKey::Number(2), answer }).await.unwrap();
-    assert!(answered.await.unwrap().is_err(), "what was deleted half-way is found again");
+    let question = move |reader: &dyn JobReader| drop(answer.send(reader.job(2).unwrap()));
+    running.asked.send(Asked::Read(Box::new(question))).await.unwrap();
+    assert!(answered.await.unwrap().is_none(), "what was deleted half-way is found again");
     running.end().await;
 }
 
@@ -294,7 +300,8 @@ async fn questions_that_never_end_do_not_keep_it_from_looking_at_the_pool() {
             std::thread::spawn(move || {
                 while !stop.load(SeqCst) {
                     let filter = JobFilter { limit: 300, ..JobFilter::default() };
-                    asked.blocking_send(Asked::Jobs { filter, answer: oneshot::channel().0 }).unwrap();
+                    let question = move |reader: &dyn JobReader| drop(read::page(reader, &filter));
+                    asked.blocking_send(Asked::Read(Box::new(question))).unwrap();
                 }
             })
         })

@@ -8,7 +8,12 @@ mod board_tests;
 mod collect;
 mod core;
 mod durable;
+mod events;
+#[cfg(test)]
+#[cfg(feature = "loopback")]
+mod events_tests;
 mod explain;
+mod feed;
 mod followed;
 mod handle;
 #[cfg(test)]
@@ -18,6 +23,8 @@ mod observe;
 mod outputs;
 mod problems;
 mod prune;
+mod read;
+mod recorder;
 mod rows;
 mod settings;
 mod start;
@@ -25,6 +32,6 @@ mod tail;
 
 pub(crate) use self::core::{DispatchError, Dispatcher, PassReport};
 pub(crate) use asked::Asked;
-pub(crate) use handle::Handle;
+pub(crate) use handle::{Handle, HandleParts};
 pub(crate) use outputs::OutputStore;
 pub(crate) use settings::DispatchSettings;

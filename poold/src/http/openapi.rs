@@ -1,6 +1,9 @@
 //! The description of the API (OpenAPI 3.1): what handlers do not say of themselves, because it is the same of all.
 
-use crate::{access::Role, api::Problem};
+use crate::{
+    access::Role,
+    api::{InstancesChanged, JobsChanged, Problem},
+};
 use utoipa::{
     OpenApi as _,
     openapi::{
@@ -21,7 +24,7 @@ const SESSION: &str = "session";
         description = "An elastic pool of cloud workers: jobs, instances and what hinders them. Whoever may submit jobs runs code on \
                        workers, with their cloud role.",
     ),
-    components(schemas(Problem)),
+    components(schemas(InstancesChanged, JobsChanged, Problem)),
     tags(
         (name = "jobs", description = "The queue"),
         (name = "instances", description = "The workers"),

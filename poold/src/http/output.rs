@@ -1,7 +1,10 @@
 //! The output of a job, as it comes.
 
 use super::{answer::Refusal, ask};
-use crate::api::{OutputRead, Service, ServiceError, numbers::place};
+use crate::api::{
+    OutputRead, Service, ServiceError,
+    numbers::{optional_place, place},
+};
 use axum::{
     body::Body,
     http::{
@@ -34,6 +37,9 @@ pub(super) struct OutputQuery {
     /// From this byte on.
     #[serde(default, deserialize_with = "place")]
     offset: u64,
+    /// At most so many bytes; none: all.
+    #[serde(default, deserialize_with = "optional_place")]
+    length: Option<u64>,
 }
 
 /// Begins to answer with what is there; the rest is read as the client takes it.
@@ -52,17 +58,19 @@ pub(super) async fn answer(
             return Err(Refusal::invalid(format!("the stream in the address: {stream:?}: stdout or stderr")));
         }
     };
-    let OutputQuery { follow, run, offset } = query;
+    let OutputQuery { follow, run, offset, length } = query;
     // Without waiting, so that the answer begins at once.
     let mut read = OutputRead { key: ask::job_key(job)?, stream, run, offset, wait: false };
-    let first = service.read_output(read.clone()).await?;
+    let mut first = service.read_output(read.clone()).await?;
+    let mut left = length.unwrap_or(u64::MAX);
+    take(&mut left, &mut first.data);
     read.run = first.run.or(read.run);
     let run = read.run;
     read.wait = follow;
     read.offset = read.offset.saturating_add(first.data.len() as u64);
     // Without `wait`, `last` may say only that no more has arrived yet.
-    let over = first.last && !follow;
-    let pieces = Pieces { service, read, first: (!first.data.is_empty()).then_some(first.data), over };
+    let over = left == 0 || first.last && !follow;
+    let pieces = Pieces { service, read, first: (!first.data.is_empty()).then_some(first.data), left, over };
     let mut response = Body::from_stream(stream::try_unfold(pieces, Pieces::next)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -77,7 +85,15 @@ struct Pieces {
     service: Arc<dyn Service>,
     read: OutputRead,
     first: Option<Bytes>,
+    /// How many more bytes are wanted.
+    left: u64,
     over: bool,
+}
+
+/// Cuts off what is more than is wanted.
+fn take(left: &mut u64, data: &mut Bytes) {
+    data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+    *left -= data.len() as u64;
 }
 
 impl Pieces {
@@ -86,11 +102,12 @@ impl Pieces {
             return Ok(Some((data, self)));
         }
         while !self.over {
-            let piece = self.service.read_output(self.read.clone()).await?;
+            let mut piece = self.service.read_output(self.read.clone()).await?;
             // All of it is of one run.
             self.read.run = self.read.run.or(piece.run);
             self.read.offset = self.read.offset.saturating_add(piece.data.len() as u64);
-            self.over = piece.last;
+            take(&mut self.left, &mut piece.data);
+            self.over = piece.last || self.left == 0;
             if !piece.data.is_empty() {
                 return Ok(Some((piece.data, self)));
             }

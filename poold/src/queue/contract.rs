@@ -4,6 +4,18 @@ use crate::job::{HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag, Reco
 use pool_core::JobGroup;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+/// What can be asked about single jobs and pages of them.
+pub(crate) trait JobReader {
+    /// One job; none if there is none, or it was pruned.
+    fn job(&self, number: u64) -> Result<Option<Job>, QueueError>;
+
+    /// A page of jobs.
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError>;
+
+    /// What has happened to a job, oldest first.
+    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError>;
+}
+
 /// Where jobs are kept. Called inline by one owner, the dispatcher.
 ///
 /// # Contract
@@ -11,7 +23,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 /// * A commit that fails has changed nothing, and the queue can be used again: a full disk that has room again needs
 ///   no restart.
 /// * Numbers count up from 1 and are never given twice, also when jobs were pruned.
-pub(crate) trait Queue: Send {
+pub(crate) trait Queue: JobReader + Send {
     /// The tag of this queue's jobs, made when the queue was.
     fn tag(&self) -> &QueueTag;
 
@@ -37,17 +49,8 @@ pub(crate) trait Queue: Send {
     /// What was submitted under this request id: the numbers of its jobs, first and count. None if nothing was.
     fn submission(&self, request_id: &str) -> Result<Option<(u64, u64)>, QueueError>;
 
-    /// One job; none if there is none, or it was pruned.
-    fn job(&self, number: u64) -> Result<Option<Job>, QueueError>;
-
     /// What was submitted, of one job; for who has the rest.
     fn request(&self, number: u64) -> Result<Option<Arc<JobRequest>>, QueueError>;
-
-    /// A page of jobs.
-    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError>;
-
-    /// What has happened to a job, oldest first.
-    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError>;
 
     /// How many jobs there are of each state; states without any may be absent.
     fn counts(&self) -> Result<BTreeMap<JobState, u64>, QueueError>;

@@ -250,6 +250,16 @@ fn connect(path: &Path, migrations: &[&str]) -> Result<(Connection, i64), Failur
     Ok((connection, migrations.len() as i64))
 }
 
+/// Opens a queue that its owner has open, to read it only.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
 /// Whether all tables and indexes are there that a new file has.
 fn check_tables(connection: &Connection, migrations: &[&str]) -> Result<(), Failure> {
     let names = |of: &Connection| -> rusqlite::Result<BTreeSet<String>> {

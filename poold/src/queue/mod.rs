@@ -5,6 +5,8 @@ mod contract;
 mod failure;
 mod file;
 mod page;
+mod read;
+mod reader;
 mod rows;
 mod schema;
 mod sqlite;
@@ -12,5 +14,6 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use contract::{Change, JobFilter, NewJob, Queue, QueueError};
+pub(crate) use contract::{Change, JobFilter, JobReader, NewJob, Queue, QueueError};
+pub(crate) use reader::QueueReader;
 pub(crate) use sqlite::SqliteQueue;

@@ -1,17 +1,17 @@
 //! The queue in a file.
 
 use super::{
-    Change, JobFilter, Queue, QueueError,
+    Change, JobFilter, JobReader, Queue, QueueError, QueueReader,
     commit::{self, Totals},
     failure::{Failure, no_room_beside},
     file::{self, Lock},
-    page,
+    read::Reading,
     rows::{self, column, select_jobs, unsigned},
     schema::meta,
 };
 use crate::job::{HistoryEntry, Job, JobRequest, JobState, Moment, QueueTag};
 use rand::Rng;
-use rusqlite::{Connection, OptionalExtension as _, Params, TransactionBehavior, types::FromSql};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, types::FromSql};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -52,24 +52,21 @@ impl SqliteQueue {
         Ok(Self { connection, path: path.to_owned(), tag, totals, _lock: lock })
     }
 
+    /// Answers questions beside this owner of the file, from now on and for as long as it is there.
+    pub(crate) fn reader(&self) -> QueueReader {
+        QueueReader::new(self.path.clone(), self.tag.clone())
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { on: &self.connection, tag: &self.tag, path: &self.path }
+    }
+
     fn failed(&self) -> impl Fn(Failure) -> QueueError {
         |failure| failure.at(&self.path)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, QueueError> {
-        read(&self.connection).map_err(self.failed())
-    }
-
-    fn read_jobs(&self, sql: &str, parameters: impl Params) -> Result<Vec<Job>, QueueError> {
-        self.read(|on| {
-            let mut statement = on.prepare_cached(sql)?;
-            let mut rows = statement.query(parameters)?;
-            let mut jobs = Vec::new();
-            while let Some(row) = rows.next()? {
-                jobs.push(rows::job(&self.tag, row)?);
-            }
-            Ok(jobs)
-        })
+        self.reading().read(read)
     }
 }
 
@@ -96,6 +93,20 @@ fn meta_value<T: FromSql>(on: &Connection, key: &str) -> Result<Option<T>, Failu
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
+impl JobReader for SqliteQueue {
+    fn job(&self, number: u64) -> Result<Option<Job>, QueueError> {
+        self.reading().job(number)
+    }
+
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError> {
+        self.reading().jobs(filter)
+    }
+
+    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError> {
+        self.reading().history(number)
+    }
+}
+
 impl Queue for SqliteQueue {
     fn tag(&self) -> &QueueTag {
         &self.tag
@@ -117,7 +128,7 @@ impl Queue for SqliteQueue {
     }
 
     fn unfinished(&self) -> Result<Vec<Job>, QueueError> {
-        self.read_jobs(
+        self.reading().read_jobs(
             select_jobs!("WHERE state IN ('queued', 'locked', 'running') ORDER BY jobs.number"),
             [],
         )
@@ -159,38 +170,11 @@ impl Queue for SqliteQueue {
         })
     }
 
-    fn job(&self, number: u64) -> Result<Option<Job>, QueueError> {
-        let jobs = self.read_jobs(select_jobs!("WHERE jobs.number = ?1"), [column(number)])?;
-        Ok(jobs.into_iter().next())
-    }
-
     fn request(&self, number: u64) -> Result<Option<Arc<JobRequest>>, QueueError> {
         self.read(|on| {
             let mut statement = on.prepare_cached("SELECT request FROM requests WHERE number = ?1")?;
             let found: Option<String> = statement.query_row([column(number)], |row| row.get(0)).optional()?;
             Ok(found.map(|text| rows::parse(number, "request", &text)).transpose()?.map(Arc::new))
-        })
-    }
-
-    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, QueueError> {
-        let numbers = self.read(|on| page::numbers(on, filter))?;
-        let mut jobs = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            jobs.extend(self.job(number)?);
-        }
-        Ok(jobs)
-    }
-
-    fn history(&self, number: u64) -> Result<Vec<HistoryEntry>, QueueError> {
-        self.read(|on| {
-            let mut statement =
-                on.prepare_cached("SELECT at, state, detail FROM history WHERE number = ?1 ORDER BY line")?;
-            let mut rows = statement.query([column(number)])?;
-            let mut entries = Vec::new();
-            while let Some(row) = rows.next()? {
-                entries.push(rows::history(number, row)?);
-            }
-            Ok(entries)
         })
     }
 

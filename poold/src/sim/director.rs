@@ -293,6 +293,7 @@ impl<'a> Director<'a> {
             dir: self.dir.path().join(format!("program-{number}")),
             config: self.setting.config.clone(),
             ahead: ahead.filter(|_| number == 1).unwrap_or_default(),
+            reads_apart: false,
         };
         self.tell(format_args!("program {number} starts"));
         self.shared.check(|checker| checker.begins(number));

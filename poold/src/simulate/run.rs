@@ -180,6 +180,7 @@ async fn live(
         dir: directory.join("state"),
         config: setup.config,
         ahead: 0,
+        reads_apart: false,
     };
     let (world, seen) = (cloud.clone(), observer.clone());
     let watch = move |report: &PassReport<'_>| seen.pass(world.now(), report);

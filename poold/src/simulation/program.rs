@@ -25,6 +25,8 @@ pub(crate) struct ProgramPlan {
     pub(crate) config: ServeConfig,
     /// How far its machine's clock is ahead when it takes the instances over, in seconds.
     pub(crate) ahead: i64,
+    /// The queue is read beside the dispatcher, as `poold serve` does: not the same way each time.
+    pub(crate) reads_apart: bool,
 }
 
 /// A program that runs.
@@ -55,7 +57,7 @@ impl Program {
         cloud: &SimCloud,
         watch_passes: impl FnMut(&PassReport<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        let ProgramPlan { number, life, seed, dir, config, ahead } = plan;
+        let ProgramPlan { number, life, seed, dir, config, ahead, reads_apart } = plan;
         std::fs::create_dir_all(&dir)?;
         let set = config.pool.instance_set.clone();
         let skewed = cloud.clone();
@@ -75,6 +77,7 @@ impl Program {
             connector: seat,
             runner: RunnerSource::Installed("/usr/lib/poold/pool-runner".to_owned()),
             lock: &lock,
+            reader: reads_apart.then(|| queue.reader()),
             queue: Box::new(queue),
             outputs,
             clock: WallClock::from_fn(move || clock.wall_clock()),

@@ -1,10 +1,10 @@
 //! Instances.
 
 use crate::{
-    api::{ErrorCode, InstanceAction, InstanceRow, KillRequest, routes},
+    api::{ErrorCode, InstanceAction, InstanceQuery, InstanceRow, KillRequest, routes},
     http::{
         answer::Refusal,
-        ask::{self, Address},
+        ask::{self, Address, Asked},
         audit::Noted,
         reason,
         router::{Answer, Shared},
@@ -20,9 +20,19 @@ use pool_core::InstanceId;
 use utoipa::IntoParams;
 
 /// Lists instances, and those that are being created
-#[utoipa::path(get, path = routes::INSTANCES, tag = "instances", responses((status = 200, body = [InstanceRow])))]
-pub(in crate::http) async fn list_instances(State(service): Shared) -> Answer<Vec<InstanceRow>> {
-    Ok(Json(service.instances().await?))
+#[utoipa::path(get, path = routes::INSTANCES, tag = "instances", params(InstanceQuery), responses(
+    (status = 200, body = [InstanceRow])
+))]
+pub(in crate::http) async fn list_instances(
+    State(service): Shared,
+    Asked(query): Asked<InstanceQuery>,
+) -> Answer<Vec<InstanceRow>> {
+    if let Some(problem) = query.problem() {
+        return Err(Refusal::invalid(format!("the query: {problem}")));
+    }
+    let mut rows = service.instances().await?;
+    rows.retain(|row| query.wants(row));
+    Ok(Json(rows))
 }
 
 /// Holds, drains, runs again or destroys an instance

@@ -2,8 +2,9 @@
 
 use crate::{
     api::{
-        ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
-        OutputPiece, OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
+        ErrorCode, EventKind, EventMessage, EventStream, Explanation, HoldOff, HoldOffKind, InstanceAction,
+        InstanceRow, JobDetail, JobPage, JobQuery, JobRow, OutputPiece, OutputRead, PoolStatus, Series,
+        Service, ServiceError, Submission, Submitted, TypeRow,
     },
     config::ApiConfig,
     http::{self, AuditLog, Carrier, Gate},
@@ -11,7 +12,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use pool_core::{InstanceId, OutputStream, Resources};
+use futures_util::{StreamExt as _, stream};
+use pool_core::{InstanceId, InstanceTypeName, OutputStream, Resources};
 use prometheus::Registry;
 use std::{
     collections::BTreeMap,
@@ -316,6 +318,25 @@ impl Service for Fake {
         found.ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("there is no instance {id}")))
     }
 
+    async fn types(&self) -> Result<Vec<TypeRow>, ServiceError> {
+        Ok(vec![type_row("small")])
+    }
+
+    async fn hold_offs(&self) -> Result<Vec<HoldOff>, ServiceError> {
+        Ok(type_row("small").hold_offs)
+    }
+
+    async fn series(&self, back: Duration) -> Result<Series, ServiceError> {
+        Ok(Series { step_seconds: back.as_secs_f64(), points: Vec::new() })
+    }
+
+    async fn events(&self) -> Result<EventStream, ServiceError> {
+        let status = serde_json::to_string(&self.status().await?).unwrap();
+        let first = EventMessage { event: EventKind::Status, data: status.into() };
+        let second = EventMessage { event: EventKind::Missed, data: "{}".into() };
+        Ok(stream::iter([first, second]).boxed())
+    }
+
     async fn status(&self) -> Result<PoolStatus, ServiceError> {
         Ok(PoolStatus {
             release: "1".to_owned(),
@@ -328,6 +349,8 @@ impl Service for Fake {
             instances: BTreeMap::from([("idle".to_owned(), 1)]),
             price_per_hour: 0.25,
             at_quota: true,
+            at_max_instances: true,
+            at_provider_quota: false,
             at_capacity: Vec::new(),
             problems: vec!["the disk is full".to_owned()],
         })
@@ -355,5 +378,33 @@ pub(crate) fn instance(id: &str) -> InstanceRow {
         created_at: Some(Moment::now()),
         idle_seconds: Some(75.0),
         reserved: Resources::default(),
+    }
+}
+
+/// A type that the provider has none of.
+pub(crate) fn type_row(name: &str) -> TypeRow {
+    let name: InstanceTypeName = name.try_into().unwrap();
+    let hold_off = HoldOff {
+        kind: HoldOffKind::Capacity,
+        covers: format!("type {name}"),
+        types: vec![name.clone()],
+        operation: None,
+        placement: None,
+        until: Some(Moment(1_764_000_000_000)),
+        until_fewer_than: None,
+    };
+    TypeRow {
+        name,
+        provider_type: "loop.small".to_owned(),
+        vcpus: 4.0,
+        memory: 1 << 30,
+        scratch: 0,
+        gpus: 0,
+        price: 0.04,
+        preemptible: false,
+        instances: BTreeMap::from([("idle".to_owned(), 3)]),
+        at_capacity: true,
+        at_quota: false,
+        hold_offs: vec![hold_off],
     }
 }

@@ -1,5 +1,6 @@
 //! The server over a real Unix socket, with a scripted service behind it.
 
+mod events;
 pub(crate) mod fake;
 mod limits;
 mod network;

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// Status, head and body.
-async fn ask(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
+pub(super) async fn ask(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
     let mut stream = UnixStream::connect(socket_path(serving.dir.path())).await.unwrap();
     let length = body.len();
     // HTTP/1.0: the answer's body is not in chunks.

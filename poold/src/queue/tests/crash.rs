@@ -3,7 +3,7 @@
 use super::support::{Temporary, record, request, submit, update};
 use crate::{
     job::JobState,
-    queue::{Queue, SqliteQueue},
+    queue::{JobReader as _, Queue, SqliteQueue},
 };
 use std::{
     io::{BufRead as _, BufReader, Write as _},

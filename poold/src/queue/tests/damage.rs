@@ -1,7 +1,7 @@
 //! Files that cannot be used are kept as they are, byte for byte.
 
 use super::support::{Temporary, request, submit};
-use crate::queue::{JobFilter, Queue, QueueError, SqliteQueue};
+use crate::queue::{JobFilter, JobReader as _, Queue, QueueError, SqliteQueue};
 use rusqlite::Connection;
 use std::{error::Error as _, fs, path::Path};
 

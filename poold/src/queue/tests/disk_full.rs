@@ -3,7 +3,7 @@
 use super::support::{Temporary, numbers, record, request, submit, update};
 use crate::{
     job::{JobRequest, JobState},
-    queue::{Change, Queue, QueueError},
+    queue::{Change, JobReader as _, Queue, QueueError},
 };
 
 #[test]

@@ -4,7 +4,7 @@ use super::support::{Temporary, numbers, request, submit};
 use crate::{
     job::QueueTag,
     queue::{
-        Queue, SqliteQueue, file,
+        JobReader as _, Queue, SqliteQueue, file,
         schema::{APPLICATION_ID, MIGRATIONS},
     },
 };

@@ -3,7 +3,7 @@
 use super::support::{Temporary, record, submit, update};
 use crate::{
     job::{JobRequest, JobState, Moment},
-    queue::{Change, JobFilter, Queue},
+    queue::{Change, JobFilter, JobReader as _, Queue},
 };
 use std::time::{Duration, Instant};
 

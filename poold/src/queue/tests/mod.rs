@@ -7,5 +7,6 @@ mod disk_full;
 mod format;
 mod large;
 mod model;
+mod reader;
 mod sqlite;
 mod support;

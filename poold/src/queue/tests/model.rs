@@ -4,7 +4,7 @@
 use super::support::{Temporary, record, request};
 use crate::{
     job::{HistoryEntry, JobState, Moment, Record},
-    queue::{Change, JobFilter, NewJob, Queue, SqliteQueue},
+    queue::{Change, JobFilter, JobReader as _, NewJob, Queue, SqliteQueue},
 };
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};

@@ -5,9 +5,11 @@ use super::{
     setup,
 };
 use crate::{
-    api::{Service, ServiceError},
+    api::{Service as _, ServiceError},
+    config::ApiConfig,
     dispatcher::PassReport,
-    http,
+    doors::Doors,
+    http::{AuditLog, Measured},
     queue::Change,
     say::{say, with_causes},
     serve::told_to_stop,
@@ -15,8 +17,10 @@ use crate::{
     state_dir,
 };
 use driver_loopback::sim::SimCloud;
+use prometheus::Registry;
 use std::{
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -33,6 +37,9 @@ pub(in crate::sim) struct LiveOptions {
     jobs: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Asked there too, with the tokens of the state directory: `poold token create`
+    #[arg(long, value_name = "ADDRESS", requires = "state_dir")]
+    listen: Option<SocketAddr>,
     /// Where the queue, the outputs and the socket are. Left out: in memory, and deleted at the end
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -60,9 +67,12 @@ fn failed(error: &dyn std::error::Error) -> io::Error {
 }
 
 async fn live(options: &LiveOptions, dir: &Path) -> io::Result<()> {
-    let LiveOptions { workers, jobs, seed, .. } = *options;
+    let LiveOptions { workers, jobs, seed, listen, .. } = *options;
     let told_to_stop = told_to_stop();
-    let listener = http::listen(dir).map_err(|error| failed(&error))?;
+    let api = ApiConfig { listen, max_requests_per_second: 0, ..ApiConfig::default() };
+    let doors = Doors::open(&api, dir).await.map_err(|error| failed(&error))?;
+    let measured = Measured::new(&Registry::new(), "live").map_err(|error| failed(&error))?;
+    let asked_at = doors.describe();
     let cloud = SimCloud::new(setup::cloud(seed, workers), setup::options(seed));
     begin_life(&cloud);
     let unfinished = Unfinished::default();
@@ -74,17 +84,18 @@ async fn live(options: &LiveOptions, dir: &Path) -> io::Result<()> {
         dir: dir.to_owned(),
         config: setup::config(workers),
         ahead: 0,
+        reads_apart: true,
     };
     let mut program = Program::start(plan, &cloud, move |report: &PassReport<'_>| count(&counted, report))?;
     let handle = program.handle.clone();
     let status = handle.status().await.map_err(|error| failed(&error))?;
     unfinished.add(status.jobs.iter().filter(|(state, _)| !state.is_final()).map(|(_, count)| count).sum());
-    let service: Arc<dyn Service> = Arc::new(handle.clone());
-    let (stop, mut stopping) = watch::channel(false);
-    let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
-    let server = tokio::spawn(http::serve(service, listener, stopped));
+    tokio::spawn(handle.clone().record());
+    let (stop, stopping) = watch::channel(false);
+    let audit = AuditLog::open(dir)?;
+    let server = tokio::spawn(doors.serve(Arc::new(handle.clone()), audit, measured, stopping));
     say(format!(
-        "poold-sim: {workers} workers and {jobs} jobs, in {}: poold status --state-dir {}",
+        "poold-sim: {workers} workers and {jobs} jobs, in {}{asked_at}: poold status --state-dir {}",
         dir.display(),
         dir.display()
     ));
@@ -97,7 +108,7 @@ async fn live(options: &LiveOptions, dir: &Path) -> io::Result<()> {
     };
     stop.send_replace(true);
     program.stop().await;
-    server.await??;
+    server.await?;
     ended.map_err(|error| failed(&error))
 }
 
