@@ -36,7 +36,7 @@ export function queue(main, query, setQuery) {
     took: ({ jobs, next }) => show(sums,
       h('h2', { id: 'sums-title' }, 'Why they wait'),
       jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : h('ul', { class: 'lines reasons' }, byReason(jobs).slice(0, 12).map(({ waiting, jobs: number }) => h('li', {}, h('b', { class: 'reason-count' }, counted(number, 'job')), reasonText(waiting)))),
-      next && h('p', { class: 'hint' }, `Of the ${count(jobs.length)} on this page; ${count(store.status?.jobs.queued)} wait in all.`)),
+      next && h('p', { class: 'hint' }, `Of the ${count(jobs.length)} on this page${store.status ? `; ${count(store.status.jobs.queued)} wait in all` : ''}.`)),
   });
 }
 

@@ -69,7 +69,7 @@ export function waitingSummary() {
       show(list, jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : [
         h('ul', { class: 'lines reasons' }, reasons.slice(0, 5).map(({ waiting, jobs: number }) => h('li', {}, h('b', { class: 'reason-count' }, counted(number, 'job')), reasonText(waiting)))),
         reasons.length > 5 && h('p', { class: 'hint' }, `and ${reasons.length - 5} more reasons`),
-        next && h('p', { class: 'hint' }, `Of the newest ${count(LOOKED_AT)} of ${count(store.status?.jobs.queued)}.`),
+        next && h('p', { class: 'hint' }, `Of the newest ${count(LOOKED_AT)}${store.status ? ` of ${count(store.status.jobs.queued)}` : ''}.`),
       ]);
     } catch (problem) {
       if (!closed) show(list, h('p', { class: 'error' }, `It could not be read: ${problem.message}`));
