@@ -87,6 +87,7 @@
 //! instances by their tags, and their jobs by asking their runners. What must survive beside that is a number, the
 //! epoch, which an [`InstanceSetLock`] keeps.
 
+mod calls;
 mod cloud;
 mod config;
 mod connector;
@@ -106,6 +107,7 @@ mod verify;
 mod wall_clock;
 
 pub use crate::{
+    calls::{CallOutcome, CallReport},
     config::{ConfigError, FieldProblem, PoolConfig, read_toml, read_toml_file},
     connector::Connector,
     drivers::{UnknownDriver, driver, drivers},
@@ -119,7 +121,8 @@ pub use crate::{
 pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RequestError, RunEnd, StreamSize};
 pub use pool_state::{
-    CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceRefusal,
+    CallKind, Category, Covered, CoveredTypes, CreateRefusal, FailingBoots, Failure, FailureClass,
+    ForeignInstance, HeldOff, HoldOffEnd, HoldOffView, IdleBehavior, InstanceCounts, InstanceRefusal,
     InstanceView, JobChanges, JobCursor, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions,
     PoolView, QueuedJob, QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason,
     WaitingJobs, WorkerView, fits, plan,

@@ -2,7 +2,8 @@
 
 use crate::{
     ConfigError, InstanceSetLock,
-    cloud::Cloud,
+    calls::CallReport,
+    cloud::{CallWatch, Cloud},
     config::PoolConfig,
     connector::Connector,
     link::{Read, ReadError},
@@ -14,11 +15,12 @@ use crate::{
     sweep::sweep_now_and_then,
     wall_clock::WallClock,
 };
-use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
+use pool_api::{HourlyPrice, InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
 use pool_protocol::{OutputChunk, OutputStream};
 use pool_state::{
-    CreateRefusal, IdleBehavior, InstanceRefusal, InstanceView, JobChanges, JobCursor, JobStart, JobStatus,
-    Notice, Phase, PoolSetup, PoolState, PoolView, StartRefusal, TagNames, Time,
+    CreateRefusal, FailingBoots, HoldOffView, IdleBehavior, InstanceCounts, InstanceRefusal, InstanceView,
+    JobChanges, JobCursor, JobStart, JobStatus, Notice, Phase, PoolSetup, PoolState, PoolView, StartRefusal,
+    TagNames, Time,
 };
 use prometheus::Registry;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -69,6 +71,7 @@ pub struct PoolBuilder {
     epoch: u64,
     wall_clock: WallClock,
     chance: Chance,
+    watch_calls: Option<CallWatch>,
 }
 
 impl std::fmt::Debug for PoolBuilder {
@@ -141,6 +144,12 @@ impl PoolBuilder {
         self
     }
 
+    /// Tells of each call to the cloud once it has ended. Called from any task, and must neither wait nor call the pool.
+    pub fn watch_calls(mut self, watch: impl Fn(CallReport) + Send + Sync + 'static) -> Self {
+        self.watch_calls = Some(Box::new(watch));
+        self
+    }
+
     /// p01: validates the configuration, then starts the pool.
     ///
     /// # Errors
@@ -149,18 +158,27 @@ impl PoolBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Pool, StartError> {
-        let Self { config, instance_set, connector, runner, registry, epoch, wall_clock, chance } = self;
+        let Self {
+            config,
+            instance_set,
+            connector,
+            runner,
+            registry,
+            epoch,
+            wall_clock,
+            chance,
+            watch_calls,
+        } = self;
         config.validate()?;
         config.validate_for(&instance_set.capabilities())?;
         let placements = instance_set.placements();
         if placements.is_empty() {
             return Err(StartError::NoPlacement);
         }
-        let names: Vec<InstanceTypeName> = config.instance_types.iter().map(|t| t.name.clone()).collect();
         for instance_type in &config.instance_types {
             runner.check(instance_type.architecture)?;
         }
-        let metrics = Arc::new(Metrics::new(&registry, config.instance_set.as_str(), &names)?);
+        let metrics = Arc::new(Metrics::new(&registry, &config)?);
         let tags = config.instance_tags();
         let setup = PoolSetup {
             instance_set: config.instance_set.clone(),
@@ -174,7 +192,7 @@ impl PoolBuilder {
             capabilities: instance_set.capabilities(),
             tag_names: TagNames::new(&config.tag_prefix),
         };
-        let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone());
+        let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone(), watch_calls);
         let interval = config.metrics_interval;
         let state = PoolState::new(setup, Time::ZERO);
         let parts =
@@ -227,6 +245,7 @@ impl Pool {
             epoch: 0,
             wall_clock: WallClock::system(),
             chance: Chance::System,
+            watch_calls: None,
         }
     }
 
@@ -467,6 +486,22 @@ impl Pool {
     /// p17: every worker and every create in flight, by id.
     pub fn instances(&self) -> Vec<InstanceView> {
         self.shell.look(PoolState::instances)
+    }
+
+    /// Instances by type and phase, creates in flight without one, and what all of them cost an hour: cheaper than
+    /// [`instances`](Self::instances).
+    pub fn instance_counts(&self) -> (InstanceCounts, HourlyPrice) {
+        self.shell.look(PoolState::instance_counts)
+    }
+
+    /// What is not asked of the provider now, because it has refused it.
+    pub fn hold_offs(&self) -> Vec<HoldOffView> {
+        self.shell.look(|state| state.hold_offs(self.shell.now()))
+    }
+
+    /// Types whose last boots have all failed.
+    pub fn failing_boots(&self) -> Vec<FailingBoots> {
+        self.shell.look(|state| state.failing_boots(self.shell.now()))
     }
 
     /// p18: destroys a worker at once, whatever it does.

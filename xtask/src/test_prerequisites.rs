@@ -14,7 +14,7 @@ struct Prerequisite {
     needed_for: &'static str,
 }
 
-const PREREQUISITES: [Prerequisite; 4] = [
+const PREREQUISITES: [Prerequisite; 5] = [
     Prerequisite {
         program: "sshd",
         elsewhere: "/usr/sbin/sshd",
@@ -38,6 +38,12 @@ const PREREQUISITES: [Prerequisite; 4] = [
         elsewhere: "/usr/bin/chromedriver",
         debian_package: "chromium-driver",
         needed_for: "the browser is driven through it",
+    },
+    Prerequisite {
+        program: "promtool",
+        elsewhere: "/usr/bin/promtool",
+        debian_package: "prometheus",
+        needed_for: "the metrics, the alerts and the dashboard are checked with Prometheus itself",
     },
 ];
 
@@ -88,13 +94,19 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_asked_for() {
         let text = missing_from(|each| each.program == "sudo").unwrap();
-        assert!(text.ends_with("apt-get install openssh-server chromium chromium-driver"), "{text}");
+        assert!(
+            text.ends_with("apt-get install openssh-server chromium chromium-driver prometheus"),
+            "{text}"
+        );
         assert!(!text.contains("sudo"), "{text}");
     }
 
     #[test]
     fn one_command_installs_all_that_is_missing() {
         let text = missing_from(|_| false).unwrap();
-        assert!(text.ends_with("apt-get install openssh-server sudo chromium chromium-driver"), "{text}");
+        assert!(
+            text.ends_with("apt-get install openssh-server sudo chromium chromium-driver prometheus"),
+            "{text}"
+        );
     }
 }

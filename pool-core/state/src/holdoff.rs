@@ -1,7 +1,7 @@
 //! When not to ask the cloud: quota, capacity and the rate of calls, each by its own rules.
 
 use crate::{
-    Time,
+    HoldOffCounts, HoldOffEnd, Time,
     events::CallKind,
     rate::Backoff,
     scope::{Membership, Scope, ScopeCounts},
@@ -84,6 +84,28 @@ impl HoldOffs {
         }
     }
 
+    /// The scopes whose quota is used up, and when that ends.
+    pub(crate) fn quotas(
+        &self,
+        counts: &ScopeCounts,
+        now: Time,
+    ) -> impl Iterator<Item = (&Scope, HoldOffEnd)> {
+        self.quota.iter().filter(move |(scope, _)| self.quota_used_up(scope, counts, now)).map(
+            |(scope, quota)| {
+                let end = match quota {
+                    Quota::Until(until) => HoldOffEnd::At(*until),
+                    Quota::UntilFewerThan(n) => HoldOffEnd::FewerThan(*n),
+                };
+                (scope, end)
+            },
+        )
+    }
+
+    /// The scopes without capacity, and until when.
+    pub(crate) fn capacities(&self, now: Time) -> impl Iterator<Item = (&Scope, Time)> {
+        self.capacity.iter().map(|(scope, until)| (scope, *until)).filter(move |(_, until)| *until > now)
+    }
+
     /// True when the quota of everything in every placement is used up.
     pub(crate) fn quota_of_all(&self, counts: &ScopeCounts, now: Time) -> bool {
         self.quota_used_up(&Scope { subject: crate::scope::Subject::All, placement: None }, counts, now)
@@ -107,6 +129,15 @@ impl HoldOffs {
             .filter_map(|scope| self.capacity.get(&scope).copied())
             .filter(|until| *until > now)
             .max()
+    }
+
+    /// How many there are, of each kind.
+    pub(crate) fn in_force(&self, counts: &ScopeCounts, now: Time) -> HoldOffCounts {
+        HoldOffCounts {
+            quota: self.quota.keys().filter(|scope| self.quota_used_up(scope, counts, now)).count(),
+            capacity: self.capacity.values().filter(|until| **until > now).count(),
+            rate_limit: self.calls.values().filter(|(until, _)| *until > now).count(),
+        }
     }
 
     /// Forgets what has ended. Returns whether anything has, and when the next will, by time.

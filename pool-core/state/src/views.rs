@@ -122,6 +122,9 @@ pub struct InstanceView {
     pub reserved: Resources,
 }
 
+/// How many instances there are of a type and phase; creates in flight have no phase.
+pub type InstanceCounts = BTreeMap<(InstanceTypeName, Option<Phase>), usize>;
+
 /// What the metrics show of a moment.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Gauges {
@@ -137,6 +140,23 @@ pub struct Gauges {
     pub memory: BTreeMap<Category, ByteSize>,
     /// How long ago the last successful probe of each worker began, longest first.
     pub probe_ages: Vec<Duration>,
+    /// Creates that the cloud has not answered.
+    pub creates_in_flight: usize,
+    /// Hold-offs that are in force.
+    pub hold_offs: HoldOffCounts,
+    /// How long ago the last complete list began; the time since the start if there was none.
+    pub list_age: Duration,
+}
+
+/// How many hold-offs of each kind are in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HoldOffCounts {
+    /// Scopes whose quota counts as used up.
+    pub quota: usize,
+    /// Scopes for which the provider had no capacity.
+    pub capacity: usize,
+    /// Kinds of call that wait because the provider limits their rate.
+    pub rate_limit: usize,
 }
 
 /// What the scheduler sees.
@@ -177,6 +197,8 @@ pub struct TypeView {
     pub creating: usize,
     /// No placement has capacity for it.
     pub at_capacity: bool,
+    /// None is asked for now, because its last boots have all failed.
+    pub boots_fail: bool,
     /// A quota that covers it is used up.
     pub at_quota: bool,
     /// Types that share the provider's quota with it.
@@ -279,6 +301,19 @@ impl PoolState {
         })
     }
 
+    /// Instances by type and phase, creates in flight without one, and what all of them cost an hour.
+    pub fn instance_counts(&self) -> (InstanceCounts, HourlyPrice) {
+        let mut counts: BTreeMap<(&InstanceTypeName, Option<Phase>), usize> = BTreeMap::new();
+        for create in self.creates.values().filter(|create| create.instance.is_none()) {
+            *counts.entry((&create.create.instance_type.name, None)).or_default() += 1;
+        }
+        for worker in self.workers.values() {
+            *counts.entry((&worker.type_name, Some(worker.state.phase()))).or_default() += 1;
+        }
+        let counts = counts.into_iter().map(|((name, phase), count)| ((name.clone(), phase), count));
+        (counts.collect(), self.price_in_use())
+    }
+
     /// The configured name of a worker's type.
     pub fn instance_type(&self, id: &InstanceId) -> Option<InstanceTypeName> {
         self.workers.get(id).map(|worker| worker.type_name.clone())
@@ -351,7 +386,13 @@ impl PoolState {
 
     /// What the metrics show at this moment.
     pub fn gauges(&self, now: Time) -> Gauges {
-        let mut gauges = Gauges { jobs_running: self.jobs.len(), ..Gauges::default() };
+        let mut gauges = Gauges {
+            jobs_running: self.jobs.len(),
+            creates_in_flight: self.creates.values().filter(|create| create.instance.is_none()).count(),
+            hold_offs: self.holdoffs.in_force(&self.counts, now),
+            list_age: now.since(self.listed.unwrap_or(Time::ZERO)),
+            ..Gauges::default()
+        };
         for worker in self.workers.values() {
             let category = Self::category(worker);
             *gauges.instances.entry((category, worker.type_name.clone())).or_default() += 1;
@@ -396,6 +437,7 @@ impl PoolState {
                 unallocated: unallocated.get(&instance_type.name).copied().unwrap_or(0),
                 creating: creating.get(&instance_type.name).copied().unwrap_or(0),
                 at_capacity: self.at_capacity(now, &instance_type.name),
+                boots_fail: self.boots.held_off(&instance_type.name, now).is_some(),
                 at_quota: self.at_quota_for(now, &instance_type.name),
                 quota_group: group.clone(),
                 quota_scope: self.quota_scope(now, instance_type, group),

@@ -10,6 +10,7 @@ mod instances;
 mod jobs;
 mod logs;
 mod output;
+mod place;
 mod print;
 mod requests;
 mod run;

@@ -5,9 +5,15 @@
 mod clients;
 mod commands;
 mod crash;
+mod dashboard;
 mod disk;
+mod logs;
 mod losses;
+mod metrics;
 mod placing;
 mod refused;
 mod review;
+mod scrape;
+mod superseded;
 mod support;
+mod traces;

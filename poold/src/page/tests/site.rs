@@ -65,7 +65,13 @@ impl Site {
         let router = contract(inner, &events, &connected, &reachable);
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(http::serve(router, Carrier::Network(listener), MAX_CONNECTIONS, stopped));
+        let task = tokio::spawn(http::serve(
+            router,
+            Carrier::Network(listener),
+            MAX_CONNECTIONS,
+            fake::measured(),
+            stopped,
+        ));
         Self { origin, fake, dir, events, connected, reachable, _stop: stop, _task: task }
     }
 
