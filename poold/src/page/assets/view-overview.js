@@ -87,7 +87,8 @@ function figureCards(status) {
     h('p', { class: 'big' }, figure, ' ', h('span', { class: 'unit' }, unit)),
     rest);
   const limited = [
-    status.at_quota && [badge('hold', 'quota'), ' no more instances now'],
+    status.at_max_instances && [badge('hold', 'max_instances'), ' as many as the configuration allows'],
+    status.at_quota && !(status.at_max_instances && !status.at_provider_quota) && [badge('hold', 'quota'), ' no more instances now'],
     status.at_capacity.length > 0 && [badge('unknown', 'no capacity'), ' ', h('span', {}, status.at_capacity.map((name, i) => [i > 0 && ', ', bdi(name)]))],
   ].filter(Boolean);
   return [
