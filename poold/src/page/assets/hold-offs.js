@@ -24,7 +24,7 @@ export function holdOffEnd({ until, until_fewer_than: fewer }) {
     const left = (Date.parse(until) - serverNow()) / 1000;
     parts.push(left >= 1 ? `for ${duration(left)}` : 'about to end');
   }
-  if (fewer !== null && fewer !== undefined) parts.push(`until there are fewer than ${count(fewer)} instances`);
+  if (fewer !== null && fewer !== undefined) parts.push(fewer === 1 ? 'until there is no such instance' : `until there are fewer than ${count(fewer)} such instances`);
   return parts.join(', or ') || 'until the cloud takes one again';
 }
 
@@ -56,7 +56,7 @@ function table() {
     h('tbody', {}, store.holdOffs.map((holdOff) => h('tr', {},
       cell('Kind', holdOffKind(holdOff)),
       cell('What is held off', [bdi(holdOff.covers), holdOff.operation && [' ', h('span', { class: 'hint' }, bdi(holdOff.operation))]], { class: 'text' }),
-      cell('Types', holdOff.types.length === 0 ? 'all' : holdOff.types.map((name, i) => [i > 0 && ', ', bdi(name)])),
+      cell('Types', holdOff.types.length > 0 && holdOff.types.map((name, i) => [i > 0 && ', ', bdi(name)])),
       cell('Holds', holdOffEnd(holdOff), { class: 'countdown' }),
       cell('Ends', holdOff.until && time(holdOff.until)))))));
 }

@@ -22,7 +22,7 @@ export function job(main, key) {
   const past = h('section', { class: 'card' });
   const failure = h('p', { class: 'error', role: 'status' });
   const panes = [new OutputPane(key, 'stdout', 'Standard output'), new OutputPane(key, 'stderr', 'Standard error')];
-  const outputs = h('div', { class: 'outputs' }, panes.map(({ element }) => element));
+  const outputs = h('div', { class: 'outputs', hidden: true }, panes.map(({ element }) => element));
   main.replaceChildren(h('p', { class: 'crumbs' }, h('a', { href: '#/jobs' }, 'Jobs')), failure, head, facts, runs, outputs, past);
 
   let detail = null;
@@ -40,7 +40,6 @@ export function job(main, key) {
       outputs.hidden = detail === null;
       return;
     }
-    outputs.hidden = false;
     try {
       why = await getJson(`${jobPath(key)}/explain`);
     } catch (problem) {
@@ -62,7 +61,8 @@ export function job(main, key) {
       [...Array(Math.min(detail.runs, 8)).keys()].map((back) => detail.runs - back).reverse().map((number) => h('button', {
         type: 'button', 'data-key': number, 'aria-pressed': String(number === run), onclick: () => { chosen = number === detail.runs ? null : number; update(); },
       }, `Run ${number}`))));
-    if (shown === run) return;
+    outputs.hidden = detail.runs === 0;
+    if (outputs.hidden || shown === run) return;
     shown = run;
     const last = run === detail.runs;
     const final = !last || ['complete', 'cancelled'].includes(detail.state);
@@ -127,7 +127,7 @@ function became(job) {
     fact('State', jobBadge(job)),
     job.reason && fact('Why', bdi(job.reason)),
     fact('Worker', job.instance ? instanceLink(job.instance) : job.ended_at ? 'none' : 'none yet', job.instance_type && [' ', h('span', { class: 'hint' }, bdi(job.instance_type))]),
-    fact('Runs', `${count(job.runs)}, of which ${count(job.attempts)} count as attempts`, job.preemptions > 0 && `; ${counted(job.preemptions, 'preemption')}`),
+    fact('Runs', job.runs === 0 ? 'none yet' : `${count(job.runs)}, of which ${count(job.attempts)} count as attempts`, job.preemptions > 0 && `; ${counted(job.preemptions, 'preemption')}`),
     job.locked_at && fact('Given to it', time(job.locked_at)),
     job.started_at && fact('Started', time(job.started_at)),
     job.ended_at && fact('Ended', time(job.ended_at)),

@@ -6,7 +6,7 @@ import { count, counted, duration, time } from './format.js';
 import { instanceLink } from './inspector.js';
 import { JOB_STATES, jobBadge } from './marks.js';
 import { on, store } from './store.js';
-import { byReason, readAgain, reasonText } from './waiting.js';
+import { readAgain, reasonList, reasonText } from './waiting.js';
 
 const PAGE = 50;
 const QUEUE_PAGE = 200;
@@ -35,8 +35,8 @@ export function queue(main, query, setQuery) {
     empty: 'No job waits.',
     took: ({ jobs, next }) => show(sums,
       h('h2', { id: 'sums-title' }, 'Why they wait'),
-      jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : h('ul', { class: 'lines reasons' }, byReason(jobs).slice(0, 12).map(({ waiting, jobs: number }) => h('li', {}, h('b', { class: 'reason-count' }, counted(number, 'job')), reasonText(waiting)))),
-      next && h('p', { class: 'hint' }, `Of the ${count(jobs.length)} on this page; ${count(store.status?.jobs.queued)} wait in all.`)),
+      jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : reasonList(jobs),
+      next && h('p', { class: 'hint' }, `Of the ${count(jobs.length)} on this page${store.status ? `; ${count(store.status.jobs.queued)} wait in all` : ''}.`)),
   });
 }
 

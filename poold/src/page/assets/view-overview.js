@@ -87,7 +87,8 @@ function figureCards(status) {
     h('p', { class: 'big' }, figure, ' ', h('span', { class: 'unit' }, unit)),
     rest);
   const limited = [
-    status.at_quota && [badge('hold', 'quota'), ' no more instances now'],
+    status.at_max_instances && [badge('hold', 'max_instances'), ' as many as the configuration allows'],
+    status.at_quota && !(status.at_max_instances && !status.at_provider_quota) && [badge('hold', 'quota'), ' no more instances now'],
     status.at_capacity.length > 0 && [badge('unknown', 'no capacity'), ' ', h('span', {}, status.at_capacity.map((name, i) => [i > 0 && ', ', bdi(name)]))],
   ].filter(Boolean);
   return [
@@ -138,6 +139,7 @@ function seriesCharts() {
     new Chart({ title: 'Jobs that have not ended', unit: null, format: count, parts: ['running', 'locked', 'queued'].map(words), value: (point, key) => point.jobs[key] }),
     new Chart({ title: 'Cost an hour', unit: 'an hour', format: price, parts: [{ key: 'cost', label: 'an hour' }], value: (point) => point.price_per_hour }),
   ];
+  const grid = h('div', { class: 'charts', hidden: true }, charts.map(({ element }) => element));
   const failure = h('p', { class: 'error', role: 'status' });
   const buttons = h('div', { class: 'choice', role: 'group', 'aria-label': 'How far back' });
   const showButtons = () => show(buttons, RANGES.map(([range, label]) => h('button', { type: 'button', 'aria-pressed': String(range === seconds), onclick: () => { seconds = range; showButtons(); read(); } }, label)));
@@ -148,6 +150,7 @@ function seriesCharts() {
     try {
       const series = await getJson(`/v1/series?seconds=${seconds}`);
       if (mine !== asked || closed) return;
+      grid.hidden = false;
       for (const chart of charts) chart.set(series, seconds);
       show(failure);
     } catch (problem) {
@@ -161,7 +164,7 @@ function seriesCharts() {
     element: h('section', { 'aria-label': 'Over time' },
       h('div', { class: 'card-head loose' }, h('h2', {}, 'Over time'), h('span', { class: 'push' }), buttons),
       failure,
-      h('div', { class: 'charts' }, charts.map(({ element }) => element))),
+      grid),
     close() {
       closed = true;
       clearTimeout(timer);

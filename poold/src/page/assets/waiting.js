@@ -37,15 +37,27 @@ export function readAgain(read) {
   };
 }
 
-/** Rows of jobs by why they wait, the most first. */
+/** Rows of jobs by the kind of why they wait, the most first; of each kind, what is said most often. */
 export function byReason(jobs) {
-  const reasons = new Map();
+  const kinds = new Map();
   for (const { waiting } of jobs) {
-    const key = waiting ? `${waiting.reason}\n${waiting.text}` : '';
-    if (!reasons.has(key)) reasons.set(key, { waiting, jobs: 0 });
-    reasons.get(key).jobs += 1;
+    const kind = waiting?.reason ?? '';
+    if (!kinds.has(kind)) kinds.set(kind, { jobs: 0, said: new Map() });
+    const { said } = kinds.get(kind);
+    kinds.get(kind).jobs += 1;
+    const text = waiting?.text ?? '';
+    if (!said.has(text)) said.set(text, { waiting, jobs: 0 });
+    said.get(text).jobs += 1;
   }
-  return [...reasons.values()].sort((a, b) => b.jobs - a.jobs);
+  const most = (list) => [...list].sort((a, b) => b.jobs - a.jobs);
+  return most(kinds.values()).map(({ jobs: number, said }) => ({ jobs: number, waiting: most(said.values())[0].waiting, kinds: said.size }));
+}
+
+/** Why jobs wait, as a list. */
+export function reasonList(jobs) {
+  return h('ul', { class: 'lines reasons' }, byReason(jobs).map(({ waiting, jobs: number, kinds }) => h('li', {},
+    h('b', { class: 'reason-count' }, counted(number, 'job')),
+    h('span', {}, kinds > 1 && h('span', { class: 'hint' }, 'mostly: '), reasonText(waiting)))));
 }
 
 /** A reason for people. */
@@ -65,11 +77,9 @@ export function waitingSummary() {
     try {
       const { jobs, next } = await getJson(`/v1/jobs?state=queued&limit=${LOOKED_AT}`);
       if (closed) return;
-      const reasons = byReason(jobs);
       show(list, jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : [
-        h('ul', { class: 'lines reasons' }, reasons.slice(0, 5).map(({ waiting, jobs: number }) => h('li', {}, h('b', { class: 'reason-count' }, counted(number, 'job')), reasonText(waiting)))),
-        reasons.length > 5 && h('p', { class: 'hint' }, `and ${reasons.length - 5} more reasons`),
-        next && h('p', { class: 'hint' }, `Of the newest ${count(LOOKED_AT)} of ${count(store.status?.jobs.queued)}.`),
+        reasonList(jobs),
+        next && h('p', { class: 'hint' }, `Of the newest ${count(LOOKED_AT)}${store.status ? ` of ${count(store.status.jobs.queued)}` : ''}.`),
       ]);
     } catch (problem) {
       if (!closed) show(list, h('p', { class: 'error' }, `It could not be read: ${problem.message}`));

@@ -43,7 +43,6 @@ pub(super) enum Look {
 }
 
 pub(super) const DESKTOP: (u32, u32) = (1280, 900);
-pub(super) const PHONE: (u32, u32) = (360, 740);
 
 fn installed(program: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();

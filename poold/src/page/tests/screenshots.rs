@@ -1,10 +1,13 @@
 //! What the page looks like, for people, and what machines can tell of it: nothing sticks out, and the contrast suffices.
 
-use super::browser::{Browser, DESKTOP, Look, PHONE};
+use super::browser::{Browser, DESKTOP, Look};
 use serde_json::json;
 
 /// Contrast of text, by WCAG 2.2, AA; and of large text.
 const CONTRAST: [f64; 2] = [4.5, 3.0];
+
+/// Higher than what is seen at once, so that more is to be looked at.
+const SIZES: [((u32, u32), &str); 2] = [((1280, 1500), "desktop"), ((360, 1200), "phone")];
 
 /// Every page, on a desktop and on a phone, light and dark.
 pub(super) async fn of_all_pages(browser: &Browser, of: &str, job: u64) {
@@ -15,7 +18,7 @@ pub(super) async fn of_all_pages(browser: &Browser, of: &str, job: u64) {
         (
             "overview",
             "",
-            "document.querySelectorAll('.area').length > 0 && document.querySelector('.reasons, .empty')",
+            "document.querySelectorAll('.area').length > 0 && document.querySelector('.reasons') && document.querySelector('.board').offsetHeight > 0",
         ),
         ("workers", "workers", "document.querySelectorAll('tbody tr').length > 0"),
         ("queue", "queue", "document.querySelectorAll('tbody tr').length > 0"),
@@ -34,7 +37,7 @@ pub(super) async fn of_all_pages(browser: &Browser, of: &str, job: u64) {
 
 /// What is shown now, on a desktop and on a phone, light and dark.
 pub(super) async fn of_what_is_seen(browser: &Browser, name: &str) {
-    for (size, of) in [(DESKTOP, "desktop"), (PHONE, "phone")] {
+    for (size, of) in SIZES {
         for look in [Look::Light, Look::Dark] {
             browser.look(size, look).await;
             browser

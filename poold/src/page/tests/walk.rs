@@ -36,6 +36,7 @@ async fn the_page_is_walked_through() {
     site.fill(43);
     let long = site.job("one long line", JobState::Complete).await;
     assert_eq!(long, 1, "it is served by the site itself");
+    site.fake.change(|state| state.jobs[0].record.runs = 1);
     for (name, _) in HOSTILE {
         site.job(name, JobState::Queued).await;
     }
@@ -53,7 +54,13 @@ async fn the_page_is_walked_through() {
         a_line_of_megabytes_does_not_freeze(browser, long).await;
         a_lost_connection_is_said(browser, &site).await;
         light_and_dark(browser).await;
-        screenshots::of_all_pages(browser, "few", running).await;
+        site.fill(43);
+        let rendering = site.job("render", JobState::Queued).await;
+        site.fake.begin(rendering);
+        for frame in 0..12 {
+            site.fake.print(rendering, OutputStream::Stdout, format!("frame {frame} is done\n").as_bytes());
+        }
+        screenshots::of_all_pages(browser, "few", rendering).await;
         who_may_read_has_no_buttons(browser, &site).await;
     })
     .await;
