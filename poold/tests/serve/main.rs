@@ -9,6 +9,8 @@ mod disk;
 mod losses;
 mod placing;
 mod refused;
+mod remote;
 mod review;
 mod superseded;
 mod support;
+mod top;
