@@ -272,7 +272,7 @@ fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, 
 }
 
 /// Ctrl-C, or what a service manager sends, from this call on: not only once the future is polled.
-fn told_to_stop() -> impl Future<Output = ()> {
+pub(crate) fn told_to_stop() -> impl Future<Output = ()> {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     async {
         match (interrupt, terminate) {
