@@ -11,7 +11,10 @@ use crate::{
 use pool_core::InstanceId;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
-use tokio::{sync::mpsc::UnboundedSender, time::sleep};
+use tokio::{
+    sync::mpsc::UnboundedSender,
+    time::{Instant, sleep, timeout_at},
+};
 
 const EVENTS: &str = "/v1/events";
 const HOLD_OFFS: &str = "/v1/hold-offs";
@@ -19,6 +22,9 @@ const HOLD_OFFS: &str = "/v1/hold-offs";
 const PAGE: usize = 1000;
 /// How often a server is asked that tells nothing by itself.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often all is read anew where the server tells of changes: it does not tell when only the reason changes why a job
+/// waits, nor for how long a worker has been idle.
+const ANEW: Duration = Duration::from_secs(10);
 /// From one try to reach it to the next.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -76,6 +82,7 @@ async fn live(
 ) -> Result<ClientError, Unheard> {
     // What changes meanwhile is told after it: no change falls between.
     let mut known = false;
+    let mut anew = Instant::now();
     loop {
         if !known {
             match everything(client).await {
@@ -84,8 +91,13 @@ async fn live(
             }
             tell(to, Update::Link(Link::Live))?;
             known = true;
+            anew = Instant::now() + ANEW;
         }
-        match events.next().await.and_then(|event| read(&event)) {
+        let Ok(event) = timeout_at(anew, events.next()).await else {
+            known = false;
+            continue;
+        };
+        match event.and_then(|event| read(&event)) {
             Ok(Told::News(update)) => tell(to, update)?,
             Ok(Told::Missed) => known = false,
             Ok(Told::Other) => {}
