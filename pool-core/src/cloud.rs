@@ -1,9 +1,14 @@
 //! What every caller needs around a driver, written once: default tags, tag filter, counters, time limits.
 
-use crate::{link::chain, metrics::Metrics};
+use crate::{
+    calls::{CallOutcome, CallReport},
+    link::chain,
+    metrics::Metrics,
+};
 use futures_util::FutureExt as _;
 use pool_api::{
-    BoxCloudError, CreateRequest, Effect as CallEffect, ErrorKind, Instance, InstanceId, InstanceSet, Tags,
+    BoxCloudError, CreateRequest, Effect as CallEffect, ErrorKind, Instance, InstanceId, InstanceSet,
+    InstanceTypeName, Tags,
 };
 use pool_state::{CallKind, Failure};
 use std::{
@@ -14,6 +19,9 @@ use std::{
     time::Duration,
 };
 
+/// Called after each call, and must not wait.
+pub(crate) type CallWatch = Box<dyn Fn(CallReport) + Send + Sync>;
+
 /// An instance set with what the pool adds to each call.
 pub(crate) struct Cloud {
     driver: Arc<dyn InstanceSet>,
@@ -21,6 +29,7 @@ pub(crate) struct Cloud {
     tags: Tags,
     time_limit: Duration,
     metrics: Arc<Metrics>,
+    watch: Option<CallWatch>,
     /// The newest description of each instance, to act on it.
     instances: Mutex<BTreeMap<InstanceId, Arc<dyn Instance>>>,
 }
@@ -31,8 +40,9 @@ impl Cloud {
         tags: Tags,
         time_limit: Duration,
         metrics: Arc<Metrics>,
+        watch: Option<CallWatch>,
     ) -> Self {
-        Self { driver, tags, time_limit, metrics, instances: Mutex::default() }
+        Self { driver, tags, time_limit, metrics, watch, instances: Mutex::default() }
     }
 
     /// Creates an instance that carries the default tags too.
@@ -40,12 +50,13 @@ impl Cloud {
         let mut tags = self.tags.clone();
         tags.extend(&request.tags);
         request.tags = tags;
-        self.call(CallKind::Create, self.driver.create(request)).await
+        let instance_type = Some(request.instance_type.name.clone());
+        self.call(CallKind::Create, instance_type, self.driver.create(request)).await
     }
 
     /// Lists the instances that carry the default tags, and no others, whatever the driver returns.
     pub(crate) async fn instances(&self) -> Result<Vec<Arc<dyn Instance>>, Failure> {
-        let mut instances = self.call(CallKind::List, self.driver.instances(&self.tags)).await?;
+        let mut instances = self.call(CallKind::List, None, self.driver.instances(&self.tags)).await?;
         instances.retain(|instance| instance.tags().matches(&self.tags));
         Ok(instances)
     }
@@ -58,7 +69,7 @@ impl Cloud {
     /// Destroys an instance; one that is not known is gone.
     pub(crate) async fn destroy(&self, id: &InstanceId) -> Result<(), Failure> {
         let Some(instance) = self.instance(id) else { return Ok(()) };
-        match self.call(CallKind::Destroy, instance.destroy()).await {
+        match self.call(CallKind::Destroy, None, instance.destroy()).await {
             Err(failure) if is_not_found(&failure) => Ok(()),
             other => other,
         }
@@ -68,7 +79,7 @@ impl Cloud {
         let Some(instance) = self.instance(id) else {
             return Err(not_found("the instance is not known any longer"));
         };
-        self.call(CallKind::SetTags, instance.set_tags(tags)).await
+        self.call(CallKind::SetTags, None, instance.set_tags(tags)).await
     }
 
     /// The newest description of an instance.
@@ -100,11 +111,17 @@ impl Cloud {
 
     async fn call<T>(
         &self,
-        kind: CallKind,
+        operation: CallKind,
+        instance_type: Option<InstanceTypeName>,
         call: impl Future<Output = Result<T, BoxCloudError>>,
     ) -> Result<T, Failure> {
+        let began = tokio::time::Instant::now();
         let result = self.bounded(call).await;
-        self.metrics.count_call(kind, result.is_err());
+        let (outcome, took) = (CallOutcome::of(&result), began.elapsed());
+        self.metrics.count_call(operation, outcome, took);
+        if let Some(watch) = &self.watch {
+            watch(CallReport { operation, outcome, instance_type, took });
+        }
         result
     }
 

@@ -87,6 +87,7 @@
 //! instances by their tags, and their jobs by asking their runners. What must survive beside that is a number, the
 //! epoch, which an [`InstanceSetLock`] keeps.
 
+mod calls;
 mod cloud;
 mod config;
 mod connector;
@@ -106,6 +107,7 @@ mod verify;
 mod wall_clock;
 
 pub use crate::{
+    calls::{CallOutcome, CallReport},
     config::{ConfigError, FieldProblem, PoolConfig, read_toml, read_toml_file},
     connector::Connector,
     drivers::{UnknownDriver, driver, drivers},

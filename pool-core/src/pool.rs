@@ -2,7 +2,8 @@
 
 use crate::{
     ConfigError, InstanceSetLock,
-    cloud::Cloud,
+    calls::CallReport,
+    cloud::{CallWatch, Cloud},
     config::PoolConfig,
     connector::Connector,
     link::{Read, ReadError},
@@ -70,6 +71,7 @@ pub struct PoolBuilder {
     epoch: u64,
     wall_clock: WallClock,
     chance: Chance,
+    watch_calls: Option<CallWatch>,
 }
 
 impl std::fmt::Debug for PoolBuilder {
@@ -142,6 +144,12 @@ impl PoolBuilder {
         self
     }
 
+    /// Tells of each call to the cloud once it has ended. Called from any task, and must neither wait nor call the pool.
+    pub fn watch_calls(mut self, watch: impl Fn(CallReport) + Send + Sync + 'static) -> Self {
+        self.watch_calls = Some(Box::new(watch));
+        self
+    }
+
     /// p01: validates the configuration, then starts the pool.
     ///
     /// # Errors
@@ -150,18 +158,27 @@ impl PoolBuilder {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> Result<Pool, StartError> {
-        let Self { config, instance_set, connector, runner, registry, epoch, wall_clock, chance } = self;
+        let Self {
+            config,
+            instance_set,
+            connector,
+            runner,
+            registry,
+            epoch,
+            wall_clock,
+            chance,
+            watch_calls,
+        } = self;
         config.validate()?;
         config.validate_for(&instance_set.capabilities())?;
         let placements = instance_set.placements();
         if placements.is_empty() {
             return Err(StartError::NoPlacement);
         }
-        let names: Vec<InstanceTypeName> = config.instance_types.iter().map(|t| t.name.clone()).collect();
         for instance_type in &config.instance_types {
             runner.check(instance_type.architecture)?;
         }
-        let metrics = Arc::new(Metrics::new(&registry, config.instance_set.as_str(), &names)?);
+        let metrics = Arc::new(Metrics::new(&registry, &config)?);
         let tags = config.instance_tags();
         let setup = PoolSetup {
             instance_set: config.instance_set.clone(),
@@ -175,7 +192,7 @@ impl PoolBuilder {
             capabilities: instance_set.capabilities(),
             tag_names: TagNames::new(&config.tag_prefix),
         };
-        let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone());
+        let cloud = Cloud::new(instance_set, tags, config.cloud_call_timeout, metrics.clone(), watch_calls);
         let interval = config.metrics_interval;
         let state = PoolState::new(setup, Time::ZERO);
         let parts =
@@ -228,6 +245,7 @@ impl Pool {
             epoch: 0,
             wall_clock: WallClock::system(),
             chance: Chance::System,
+            watch_calls: None,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     dispatcher::{Asked, DispatchError, DispatchSettings, Dispatcher, Handle, OutputStore},
     program_config::InputError,
     queue::Queue,
+    telemetry::Tracer,
 };
 use pool_core::{Connector, InstanceSet, InstanceSetLock, Pool, RunnerSource, WallClock};
 use prometheus::Registry;
@@ -35,6 +36,8 @@ pub(crate) struct Assembled {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) handle: Handle,
     pub(crate) questions: mpsc::Receiver<Asked>,
+    /// What is scraped: whoever else has something to count registers it here.
+    pub(crate) registry: Registry,
 }
 
 /// Why nothing was started.
@@ -51,6 +54,17 @@ pub(crate) enum AssembleError {
 /// # Errors
 /// [`AssembleError`]; nothing goes on then.
 pub(crate) fn assemble<C: Connector>(parts: Parts<'_, C>) -> Result<Assembled, AssembleError> {
+    assemble_traced(parts, Tracer::default())
+}
+
+/// The same, with traces of jobs and of calls to the cloud.
+///
+/// # Errors
+/// [`AssembleError`]; nothing goes on then.
+pub(crate) fn assemble_traced<C: Connector>(
+    parts: Parts<'_, C>,
+    tracer: Tracer,
+) -> Result<Assembled, AssembleError> {
     let Parts { config, cloud, connector, runner, lock, queue, outputs, clock, chance } = parts;
     let settings = DispatchSettings::new(&config, cloud.capabilities().list_settle_time);
     let registry = Registry::new();
@@ -62,10 +76,15 @@ pub(crate) fn assemble<C: Connector>(parts: Parts<'_, C>) -> Result<Assembled, A
     if let Some(chance) = chance {
         builder = builder.chance(chance);
     }
+    if tracer.is_on() {
+        let (tracer, driver) = (tracer.clone(), settings.driver.clone());
+        builder = builder.watch_calls(move |call| tracer.call(&driver, &call));
+    }
     let pool = builder.start().map_err(InputError::from)?;
     let (asked, questions) = mpsc::channel(QUESTIONS);
-    let dispatcher =
+    let mut dispatcher =
         Dispatcher::new(pool.clone(), queue, outputs.clone(), settings.clone(), &registry, clock)?;
-    let handle = Handle::new(asked, pool.clone(), outputs, settings, registry);
-    Ok(Assembled { pool, dispatcher, handle, questions })
+    dispatcher.trace_with(tracer);
+    let handle = Handle::new(asked, pool.clone(), outputs, settings, registry.clone());
+    Ok(Assembled { pool, dispatcher, handle, questions, registry })
 }

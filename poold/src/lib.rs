@@ -18,6 +18,8 @@ mod http;
 mod job;
 mod manual;
 mod operate;
+mod page;
+mod process_metrics;
 mod program_config;
 mod queue;
 mod say;
@@ -29,6 +31,7 @@ mod simulate;
 #[cfg(feature = "loopback")]
 mod simulation;
 mod state_dir;
+mod telemetry;
 mod token_commands;
 
 pub use cli::run as main;

@@ -4,11 +4,11 @@ use crate::{
     cli::{BAD_INPUT, FAILED, OK, SUPERSEDED, fail},
     destroy_all::{self, DestroyError, DestroyOptions},
     dispatcher::DispatchError,
-    say::say,
+    say::{say, with_causes},
     serve::{self, ServeError, ServeOptions},
     state_dir,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::{
     fmt::Display,
     io::{IsTerminal as _, Write as _},
@@ -40,9 +40,21 @@ again would take them back. Jobs and instances go on, whatever the code.")]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: Common,
-    /// Logs as JSON, one object a line
-    #[arg(long)]
+    /// As what is logged: `json` is one object a line, and nothing else is written to standard error then
+    #[arg(long, value_enum, value_name = "FORMAT", env = "POOLD_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// The same as --log-format json
+    #[arg(long, conflicts_with = "log_format")]
     log_json: bool,
+}
+
+/// As what is logged.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// `poold destroy-all`.
@@ -61,17 +73,24 @@ pub(crate) struct DestroyArguments {
 impl ServeArguments {
     /// Serves until it is told to stop.
     pub(crate) fn run(self) -> ExitCode {
-        let Self { common, log_json } = self;
-        let (runtime, state_dir) = match common.prepare(log_json) {
+        let Self { common, log_format, log_json } = self;
+        let only_log = log_json || log_format == LogFormat::Json;
+        let (runtime, state_dir) = match common.prepare(only_log) {
             Ok(ready) => ready,
             Err(code) => return code,
         };
-        let options = ServeOptions { config: common.config, state_dir };
-        match runtime.block_on(serve::run(&options)) {
-            Ok(()) => ExitCode::from(OK),
-            Err(error @ ServeError::Dispatch(DispatchError::Superseded { .. })) => fail(SUPERSEDED, &error),
-            Err(error) => fail(if error.is_bad_input() { BAD_INPUT } else { FAILED }, &error),
+        let options = ServeOptions { config: common.config, state_dir, only_log };
+        let Err(error) = runtime.block_on(serve::run(&options)) else { return ExitCode::from(OK) };
+        let code = match &error {
+            ServeError::Dispatch(DispatchError::Superseded { .. }) => SUPERSEDED,
+            error if error.is_bad_input() => BAD_INPUT,
+            _ => FAILED,
+        };
+        if only_log {
+            tracing::error!(error = with_causes(&error), exit_code = code, "poold serve has ended");
+            return ExitCode::from(code);
         }
+        fail(code, &error)
     }
 }
 

@@ -3,16 +3,18 @@
 use crate::{
     access::{Tokens, TokensError},
     api::Service,
-    assemble::{AssembleError, Assembled, Parts, assemble},
+    assemble::{AssembleError, Assembled, Parts, assemble_traced},
     config::{self, ServeConfig},
     dispatcher::{DispatchError, OutputStore},
     drivers::driver,
-    http::{self, AuditLog, Carrier, Gate, NetworkListener, SocketError},
+    http::{self, AuditLog, Carrier, Gate, Measured, NetworkListener, SocketError},
     job::{JobState, Moment},
+    process_metrics,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
     say::say,
     state_dir,
+    telemetry::{TelemetryError, Traces},
 };
 use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
 use std::{
@@ -39,6 +41,8 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ServeOptions {
     pub(crate) config: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
+    /// Nothing but the log is written to standard error.
+    pub(crate) only_log: bool,
 }
 
 /// Why it ended by itself, or did not begin.
@@ -60,6 +64,9 @@ pub(crate) enum ServeError {
          directory"
     )]
     OtherCloud { path: PathBuf, bound: String, cloud: String, jobs: usize },
+    /// Nothing was started.
+    #[error("traces cannot be sent")]
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
     /// Nothing was started.
@@ -119,6 +126,8 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let mut told_to_stop = std::pin::pin!(told_to_stop());
     let doors = Doors::open(&config, &state_dir).await?;
 
+    let traces = Traces::new(&config.telemetry, set.as_str())?;
+
     let context = DriverContext { instance_set: set.clone(), state_dir: state_dir.join(chosen.name()) };
     // Cancel safety: what is half opened is closed, and signals lose nothing.
     let cloud = tokio::select! {
@@ -138,21 +147,28 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         clock: WallClock::system(),
         chance: None,
     };
-    let Assembled { pool, dispatcher, handle, questions } = assemble(parts)?;
+    let Assembled { pool, dispatcher, handle, questions, registry } =
+        assemble_traced(parts, traces.tracer())?;
+    traces.register(&registry).map_err(DispatchError::Metrics)?;
+    process_metrics::register(&registry, set.as_str(), chosen.name()).map_err(DispatchError::Metrics)?;
+    let measured = Measured::new(&registry, set.as_str()).map_err(DispatchError::Metrics)?;
     let asked_at = doors.describe();
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error is the end of this function.
         drop(stopping.wait_for(|stop| *stop).await);
     };
-    let mut server = tokio::spawn(doors.serve(Arc::new(handle), audit, stopping.clone()));
+    let traces = traces.start();
+    let mut server = tokio::spawn(doors.serve(Arc::new(handle), audit, measured, stopping.clone()));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
     tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
-    say(format!(
-        "poold: serving instance set {set} ({}) from {}{asked_at}; Ctrl-C stops it, jobs go on",
-        chosen.name(),
-        state_dir.display()
-    ));
+    if !options.only_log {
+        say(format!(
+            "poold: serving instance set {set} ({}) from {}{asked_at}; Ctrl-C stops it, jobs go on",
+            chosen.name(),
+            state_dir.display()
+        ));
+    }
 
     // Cancel safety: the tasks are kept, and signals lose nothing.
     let early = tokio::select! {
@@ -166,7 +182,11 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    say("poold: stopping; jobs go on and are taken up at the next start");
+    if options.only_log {
+        tracing::info!("stopping; jobs go on and are taken up at the next start");
+    } else {
+        say("poold: stopping; jobs go on and are taken up at the next start");
+    }
     stop.send_replace(true);
     let dispatched = match early {
         Some(ended) => ended,
@@ -176,6 +196,7 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         server.abort();
     }
     pool.stop().await;
+    traces.stop().await;
     finish(dispatched)
 }
 
@@ -216,18 +237,29 @@ impl Doors {
     }
 
     /// Answers until `stopping` says so.
-    async fn serve(self, service: Arc<dyn Service>, audit: AuditLog, stopping: watch::Receiver<bool>) {
+    async fn serve(
+        self,
+        service: Arc<dyn Service>,
+        audit: AuditLog,
+        measured: Measured,
+        stopping: watch::Receiver<bool>,
+    ) {
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
             // An error is the end of the program.
             drop(stopping.wait_for(|stop| *stop).await);
         };
-        let router = http::router(service, Arc::new(self.gate), Arc::new(audit));
-        let socket =
-            http::serve(router.clone(), self.socket, MAX_SOCKET_CONNECTIONS, stopped(stopping.clone()));
+        let router = measured.around(http::router(service, Arc::new(self.gate), Arc::new(audit)));
+        let socket = http::serve(
+            router.clone(),
+            self.socket,
+            MAX_SOCKET_CONNECTIONS,
+            measured.clone(),
+            stopped(stopping.clone()),
+        );
         let network = async {
             if let Some(listener) = self.network {
-                http::serve(router, Carrier::Network(listener), self.max_connections, stopped(stopping))
-                    .await;
+                let carrier = Carrier::Network(listener);
+                http::serve(router, carrier, self.max_connections, measured.clone(), stopped(stopping)).await;
             }
         };
         tokio::join!(socket, network);

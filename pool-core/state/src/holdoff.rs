@@ -1,7 +1,7 @@
 //! When not to ask the cloud: quota, capacity and the rate of calls, each by its own rules.
 
 use crate::{
-    HoldOffEnd, Time,
+    HoldOffCounts, HoldOffEnd, Time,
     events::CallKind,
     rate::Backoff,
     scope::{Membership, Scope, ScopeCounts},
@@ -129,6 +129,15 @@ impl HoldOffs {
             .filter_map(|scope| self.capacity.get(&scope).copied())
             .filter(|until| *until > now)
             .max()
+    }
+
+    /// How many there are, of each kind.
+    pub(crate) fn in_force(&self, counts: &ScopeCounts, now: Time) -> HoldOffCounts {
+        HoldOffCounts {
+            quota: self.quota.keys().filter(|scope| self.quota_used_up(scope, counts, now)).count(),
+            capacity: self.capacity.values().filter(|until| **until > now).count(),
+            rate_limit: self.calls.values().filter(|(until, _)| *until > now).count(),
+        }
     }
 
     /// Forgets what has ended. Returns whether anything has, and when the next will, by time.

@@ -56,5 +56,7 @@ pub use runs::{JobStart, StartRefusal};
 pub use settings::Settings;
 pub use tags::{ForeignInstance, IdleBehavior, IdleBehaviorError, SecretHash, TagNames};
 pub use time::Time;
-pub use views::{Category, Gauges, InstanceCounts, InstanceView, JobStatus, PoolView, TypeView, WorkerView};
+pub use views::{
+    Category, Gauges, HoldOffCounts, InstanceCounts, InstanceView, JobStatus, PoolView, TypeView, WorkerView,
+};
 pub use worker::{JobEnd, ListedInstance};

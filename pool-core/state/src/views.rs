@@ -140,6 +140,23 @@ pub struct Gauges {
     pub memory: BTreeMap<Category, ByteSize>,
     /// How long ago the last successful probe of each worker began, longest first.
     pub probe_ages: Vec<Duration>,
+    /// Creates that the cloud has not answered.
+    pub creates_in_flight: usize,
+    /// Hold-offs that are in force.
+    pub hold_offs: HoldOffCounts,
+    /// How long ago the last complete list began; the time since the start if there was none.
+    pub list_age: Duration,
+}
+
+/// How many hold-offs of each kind are in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HoldOffCounts {
+    /// Scopes whose quota counts as used up.
+    pub quota: usize,
+    /// Scopes for which the provider had no capacity.
+    pub capacity: usize,
+    /// Kinds of call that wait because the provider limits their rate.
+    pub rate_limit: usize,
 }
 
 /// What the scheduler sees.
@@ -369,7 +386,13 @@ impl PoolState {
 
     /// What the metrics show at this moment.
     pub fn gauges(&self, now: Time) -> Gauges {
-        let mut gauges = Gauges { jobs_running: self.jobs.len(), ..Gauges::default() };
+        let mut gauges = Gauges {
+            jobs_running: self.jobs.len(),
+            creates_in_flight: self.creates.values().filter(|create| create.instance.is_none()).count(),
+            hold_offs: self.holdoffs.in_force(&self.counts, now),
+            list_age: now.since(self.listed.unwrap_or(Time::ZERO)),
+            ..Gauges::default()
+        };
         for worker in self.workers.values() {
             let category = Self::category(worker);
             *gauges.instances.entry((category, worker.type_name.clone())).or_default() += 1;

@@ -5,18 +5,18 @@ use crate::support::{
     scripted::{Scripted, Trouble, good},
     small, soon, until,
 };
-use pool_core::{CallKind, Effect, Notice, Tags};
+use pool_core::{CallKind, CallOutcome, Effect, Notice, Tags};
 use prometheus::Registry;
 use std::time::Duration;
 
-fn operations(registry: &Registry, operation: &str, error: &str) -> u64 {
+fn operations(registry: &Registry, operation: &str, outcome: &str) -> u64 {
     let families = registry.gather();
-    let family = families.iter().find(|family| family.name() == "pool_driver_operations_total").unwrap();
+    let family = families.iter().find(|family| family.name() == "pool_cloud_calls_total").unwrap();
     let has = |metric: &prometheus::proto::Metric, name: &str, value: &str| {
         metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
     };
     let metric =
-        family.get_metric().iter().find(|m| has(m, "operation", operation) && has(m, "error", error));
+        family.get_metric().iter().find(|m| has(m, "operation", operation) && has(m, "outcome", outcome));
     metric.unwrap().get_counter().get_value() as u64
 }
 
@@ -82,12 +82,12 @@ async fn p50_what_a_driver_lists_of_others_is_neither_seen_nor_touched() {
 }
 
 #[tokio::test]
-async fn p50_calls_are_counted_by_operation_and_error() {
+async fn p50_calls_are_counted_by_operation_and_outcome() {
     let scripted = Scripted::new(good());
     let registry = Registry::new();
     let pool = scripted.builder(config()).registry(&registry).start().unwrap();
     pool.count_workers().await;
-    assert!(operations(&registry, "list", "0") >= 1);
+    assert!(operations(&registry, "list", "ok") >= 1);
     scripted.cloud.trouble_creates(Trouble::Error);
     pool.create(&small()).unwrap();
     until(&pool, "the failure", |pool| pool.instances().is_empty().then_some(())).await;
@@ -103,11 +103,15 @@ async fn p50_calls_are_counted_by_operation_and_error() {
     );
     pool.kill_instance(&id, "enough").unwrap();
     until(&pool, "its end", |pool| pool.instances().is_empty().then_some(())).await;
-    let count = |operation, error| operations(&registry, operation, error);
-    assert_eq!((count("create", "0"), count("create", "1")), (1, 1));
-    assert_eq!((count("destroy", "0"), count("destroy", "1")), (1, 0));
-    assert_eq!((count("set_tags", "0"), count("set_tags", "1")), (1, 0));
-    assert_eq!(count("list", "1"), 0);
+    let count = |operation, outcome| operations(&registry, operation, outcome);
+    let failed = |operation| {
+        let failures = CallOutcome::ALL.iter().filter(|outcome| **outcome != CallOutcome::Ok);
+        failures.map(|outcome| count(operation, outcome.as_str())).sum::<u64>()
+    };
+    assert_eq!((count("create", "ok"), failed("create")), (1, 1));
+    assert_eq!((count("destroy", "ok"), failed("destroy")), (1, 0));
+    assert_eq!((count("set_tags", "ok"), failed("set_tags")), (1, 0));
+    assert_eq!(failed("list"), 0);
     pool.stop().await;
 }
 

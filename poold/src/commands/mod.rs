@@ -5,7 +5,7 @@ mod console;
 mod ending;
 mod explain;
 mod failure;
-mod harmless;
+pub(crate) mod harmless;
 mod instances;
 mod jobs;
 mod logs;

@@ -1,8 +1,8 @@
 //! What `poold serve` is configured with.
 
 use super::{
-    ApiConfig, Common, CommonSections, Listening, QueueConfig, Reader, SchedulerConfig, Variables,
-    reader::Section,
+    ApiConfig, Common, CommonSections, Listening, QueueConfig, Reader, SchedulerConfig, TelemetryConfig,
+    Variables, reader::Section,
 };
 use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
 use crate::{http::Tls, say::with_causes};
@@ -22,6 +22,7 @@ pub(crate) struct ServeConfig {
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) queue: QueueConfig,
     pub(crate) api: ApiConfig,
+    pub(crate) telemetry: TelemetryConfig,
 }
 
 /// Reads a file, or the built-in configuration, and the environment's `POOLD__SECTION__FIELD`, which win; checks all
@@ -55,6 +56,7 @@ pub(super) struct Reading {
     scheduler: Section<SchedulerConfig>,
     queue: Section<QueueConfig>,
     api: Section<ApiConfig>,
+    telemetry: Section<TelemetryConfig>,
 }
 
 impl Reading {
@@ -74,7 +76,11 @@ impl Reading {
         if let (Some(config), true) = (&api.value, api.sound) {
             reader.all_wrong("api", config.problems());
         }
-        Ok(Self { reader, common, scheduler, queue, api })
+        let telemetry: Section<TelemetryConfig> = reader.section("telemetry");
+        if let (Some(config), true) = (&telemetry.value, telemetry.sound) {
+            reader.all_wrong("telemetry", config.problems());
+        }
+        Ok(Self { reader, common, scheduler, queue, api, telemetry })
     }
 
     pub(super) fn check_files(&mut self) {
@@ -91,7 +97,8 @@ impl Reading {
         let whole = || {
             let Common { pool, driver, ssh, runner } = self.common.into_common()?;
             let (scheduler, queue, api) = (self.scheduler.value?, self.queue.value?, self.api.value?);
-            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, api })
+            let telemetry = self.telemetry.value?;
+            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, api, telemetry })
         };
         self.reader.finish(whole())
     }

@@ -8,6 +8,7 @@ mod reader;
 mod scheduler;
 mod section;
 mod storage;
+mod telemetry;
 mod variables;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub(crate) use reader::Reader;
 pub(crate) use scheduler::GroupLimit;
 pub(crate) use scheduler::SchedulerConfig;
 pub(crate) use storage::QueueConfig;
+pub(crate) use telemetry::TelemetryConfig;
 pub(crate) use variables::Variables;

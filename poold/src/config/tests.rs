@@ -1,7 +1,7 @@
 //! What is read, from where, and what is said of it.
 
 use super::{
-    QueueConfig, SchedulerConfig, ServeConfig, Variables,
+    QueueConfig, SchedulerConfig, ServeConfig, TelemetryConfig, Variables,
     load::{DEFAULT, Reading},
     scheduler::GroupLimit,
 };
@@ -56,6 +56,7 @@ fn the_built_in_configuration_is_for_this_machine() {
     assert_eq!(config.pool.max_instances, 8);
     assert_eq!(config.scheduler, SchedulerConfig::default());
     assert_eq!(config.queue, QueueConfig::default());
+    assert_eq!(config.telemetry, TelemetryConfig::default());
     assert_eq!((config.ssh, config.runner), (SshChoice::default(), RunnerChoice::default()));
     // The loopback destroys what no pool talks to as any other does; the other way round would lose work.
     assert!(config.pool.timeout_orphan > config.pool.timeout_probe);
@@ -111,7 +112,8 @@ fn every_field_of_every_section_is_shown() {
         ("# [scheduler.groups.night]", keys(serde_json::to_value(group).unwrap())),
     ];
     let queue = ("[queue]", keys(serde_json::to_value(QueueConfig::default()).unwrap()));
-    for (section, fields) in sections.into_iter().chain([queue]) {
+    let telemetry = ("[telemetry]", keys(serde_json::to_value(TelemetryConfig::default()).unwrap()));
+    for (section, fields) in sections.into_iter().chain([queue, telemetry]) {
         let start = DEFAULT.find(&format!("\n{section}\n")).unwrap_or_else(|| panic!("{section}"))
             + section.len()
             + 2;
@@ -365,4 +367,14 @@ fn limits_of_a_group_are_the_lower_one_and_at_least_one_job() {
     assert_eq!(limit(Some(3), Some(0.5)).jobs(8), Some(3));
     assert_eq!(limit(Some(5), Some(0.5)).jobs(8), Some(4));
     assert_eq!(limit(None, Some(0.01)).jobs(8), Some(1));
+}
+
+#[test]
+fn a_collector_that_cannot_be_one_is_named() {
+    let with = |telemetry: &str| format!("{DEFAULT}{telemetry}\n");
+    assert_eq!(fields(&with("otlp_endpoint = 'localhost:4318'"), &[]), ["telemetry.otlp_endpoint"]);
+    assert_eq!(fields(&with("sample_ratio = 1.5"), &[]), ["telemetry.sample_ratio"]);
+    assert_eq!(fields(&with("service_name = ' '"), &[]), ["telemetry.service_name"]);
+    let good = with("otlp_endpoint = 'https://otlp.example.org'\nsample_ratio = 0.1");
+    assert_eq!(read_with(&good, &[]).unwrap().telemetry.sample_ratio, 0.1);
 }

@@ -95,6 +95,16 @@ impl Setback {
     }
 }
 
+/// A job has come from one state into another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move<'a> {
+    pub(crate) number: u64,
+    pub(crate) was: JobState,
+    pub(crate) at: Moment,
+    /// As it is since then.
+    pub(crate) record: &'a Record,
+}
+
 /// All jobs that are not final.
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -107,6 +117,8 @@ pub(crate) struct Board {
     active_by_group: BTreeMap<JobGroup, u32>,
     next_number: u64,
     changes: Vec<Change>,
+    /// Which changes brought a job into another state, and from which.
+    moves: Vec<(usize, JobState)>,
     /// What changed in this pass, as it was before.
     undo: BTreeMap<u64, Option<Unfinished>>,
     undo_next_number: u64,
@@ -125,6 +137,7 @@ impl Board {
             active_by_group: BTreeMap::new(),
             next_number,
             changes: Vec::new(),
+            moves: Vec::new(),
             undo: BTreeMap::new(),
             undo_next_number: next_number,
             finished: Vec::new(),
@@ -374,9 +387,26 @@ impl Board {
         &self.changes
     }
 
+    /// What of that brings a job into another state, in order.
+    pub(crate) fn moves(&self) -> impl Iterator<Item = Move<'_>> {
+        self.moves.iter().filter_map(|(at, was)| match self.changes.get(*at)? {
+            Change::Update { number, record, history: Some(entry) } => {
+                Some(Move { number: *number, was: *was, at: entry.at, record })
+            }
+            // A change of the state is always worth a line.
+            Change::Update { .. } | Change::Submit { .. } | Change::Prune { .. } => None,
+        })
+    }
+
+    /// Jobs that become final by this pass.
+    pub(crate) fn finished(&self) -> &[Unfinished] {
+        &self.finished
+    }
+
     /// The changes are durable. Returns the jobs that have become final by them.
     pub(crate) fn committed(&mut self) -> Vec<Unfinished> {
         self.changes.clear();
+        self.moves.clear();
         self.undo.clear();
         self.undo_next_number = self.next_number;
         std::mem::take(&mut self.finished)
@@ -385,6 +415,7 @@ impl Board {
     /// The changes could not be made durable: all is as it was before them.
     pub(crate) fn roll_back(&mut self) {
         self.changes.clear();
+        self.moves.clear();
         self.finished.clear();
         self.next_number = self.undo_next_number;
         for (number, before) in std::mem::take(&mut self.undo) {
@@ -395,8 +426,12 @@ impl Board {
     /// Changes a job. `change` returns the line for the history, if it is worth one.
     fn update(&mut self, number: u64, now: Moment, change: impl FnOnce(&mut Unfinished) -> Option<String>) {
         let Some(mut job) = self.jobs.get(&number).cloned() else { return };
+        let was = job.record.state;
         let history =
             change(&mut job).map(|detail| HistoryEntry { at: now, state: job.record.state, detail });
+        if job.record.state != was {
+            self.moves.push((self.changes.len(), was));
+        }
         self.changes.push(Change::Update { number, record: Box::new(job.record.clone()), history });
         self.change(number, Some(job));
     }

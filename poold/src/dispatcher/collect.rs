@@ -5,6 +5,7 @@ use super::{
     tail::Tail,
 };
 use pool_core::{JobId, OutputStream, Pool, ReadError, RequestError};
+use prometheus::IntCounter;
 use std::{io, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -32,6 +33,8 @@ pub(crate) struct Collect {
     pub(crate) tail: Tail,
     /// The run is over: there is nothing to wait for.
     pub(crate) over: bool,
+    /// Counts bytes.
+    pub(crate) fetched: IntCounter,
 }
 
 /// What was stored of a run's output.
@@ -157,6 +160,7 @@ impl Collect {
             let chunk = self.pool.read_output(&self.id, stream, writer.written(), true).await?;
             if !chunk.data.is_empty() {
                 writer.append(&chunk.data)?;
+                self.fetched.inc_by(chunk.data.len() as u64);
                 self.tail.moved();
             }
             if chunk.last {

@@ -16,6 +16,7 @@ use crate::{
     api::{JobRow, ServiceError},
     job::{Moment, QueueTag},
     queue::{Change, Queue, QueueError},
+    telemetry::Tracer,
 };
 use pool_core::{InstanceId, JobId, Notice, Plan, Pool, RunId, WaitingJobs, WallClock};
 use prometheus::Registry;
@@ -69,6 +70,8 @@ pub(super) struct After {
     pub(super) starts: Vec<Start>,
     pub(super) shutdowns: Vec<InstanceId>,
     pub(super) creates: Vec<pool_core::InstanceTypeName>,
+    /// Jobs whose runs were lost in this pass, and why, for metrics and traces.
+    pub(super) lost: Vec<(u64, &'static str)>,
 }
 
 /// Somebody who waits until a job is final.
@@ -108,6 +111,8 @@ pub(crate) struct Dispatcher {
     /// Which run of a job is being collected.
     pub(super) collectors: BTreeMap<u64, (u32, AbortHandle)>,
     pub(super) collected: BTreeMap<u64, Collected>,
+    /// When the end of a run was seen whose output is still being collected.
+    pub(super) ends_seen: BTreeMap<u64, Moment>,
     /// Jobs that the pool did not take in the last pass, and why; kept until that is committed.
     pub(super) refused: BTreeMap<u64, String>,
     /// Runs that are being ended because no job of the queue has them: each is told of once.
@@ -122,7 +127,8 @@ pub(crate) struct Dispatcher {
     clock: WallClock,
     notices: broadcast::Receiver<Notice>,
     retry_at: Option<Instant>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
+    pub(super) tracer: Tracer,
     watch: Option<Watch>,
 }
 
@@ -139,7 +145,7 @@ impl Dispatcher {
         registry: &Registry,
         clock: WallClock,
     ) -> Result<Self, DispatchError> {
-        let metrics = Metrics::new(registry)?;
+        let metrics = Metrics::new(registry, &settings)?;
         let mut board = Board::new(settings.limits, queue.next_number());
         for job in queue.unfinished()? {
             let on_demand = super::start::fits_on_demand(&settings.instance_types, &job.request);
@@ -162,6 +168,7 @@ impl Dispatcher {
             collecting: JoinSet::new(),
             collectors: BTreeMap::new(),
             collected: BTreeMap::new(),
+            ends_seen: BTreeMap::new(),
             refused: BTreeMap::new(),
             strangers: BTreeSet::new(),
             deferred: BTreeMap::new(),
@@ -172,8 +179,14 @@ impl Dispatcher {
             call_problems: Problems::default(),
             retry_at: None,
             metrics,
+            tracer: Tracer::default(),
             watch: None,
         })
+    }
+
+    /// Traces jobs from now on.
+    pub(crate) fn trace_with(&mut self, tracer: Tracer) {
+        self.tracer = tracer;
     }
 
     /// Tells of each pass from now on. It is called within the pass, which waits for it.
@@ -292,6 +305,8 @@ impl Dispatcher {
                     self.commit_problem = None;
                     self.retry_at = None;
                     self.report_pass();
+                    self.count_what_is_durable(now);
+                    self.trace_what_is_durable();
                     self.board.committed()
                 }
                 Err(error) => {
@@ -324,6 +339,9 @@ impl Dispatcher {
         if self.commit_problem.is_some() && self.retry_at.is_none_or(|at| at <= Instant::now()) {
             let problem = self.queue.try_to_write().err();
             self.retry_at = problem.is_some().then(|| Instant::now() + COMMIT_AGAIN);
+            if problem.is_none() {
+                self.metrics.committed(self.now());
+            }
             self.commit_problem = problem.map(|error| ServiceError::from(&error).message);
         }
     }
@@ -331,6 +349,7 @@ impl Dispatcher {
     /// Nothing of the pass has happened. What the pool has to say will be said again.
     fn roll_back(&mut self, error: &QueueError) {
         let shown = ServiceError::from(error);
+        self.metrics.commit_failed();
         // Tried again with every change of the pool: said once is enough.
         if self.commit_problem.as_ref() != Some(&shown.message) {
             tracing::error!(error = %shown.message, "the queue could not be written: nothing was changed");
@@ -352,11 +371,12 @@ impl Dispatcher {
         [deferred, self.retry_at, refused].into_iter().flatten().fold(self.prune_at, Instant::min)
     }
 
-    /// Brings the numbers of jobs by state up to date.
+    /// Brings the numbers of jobs by state, and what is free on the disk, up to date.
     pub(super) fn update_gauges(&self) {
         if let Ok(counts) = self.queue.counts() {
             self.metrics.set_jobs(&counts);
         }
+        self.metrics.look_at_disk(self.outputs.dir());
     }
 
     fn note(&mut self, notice: Result<Notice, RecvError>) {

@@ -7,6 +7,7 @@ mod board;
 mod board_tests;
 mod collect;
 mod core;
+mod durable;
 mod explain;
 mod followed;
 mod handle;

@@ -5,6 +5,7 @@ use super::{
     board::Setback,
     collect::{Collect, Collected},
     core::Dispatcher,
+    metrics,
     tail::Tail,
 };
 use crate::job::{Finish, JobState, Moment, OutputKept};
@@ -105,7 +106,10 @@ impl Dispatcher {
             self.collected.get(&number).copied().filter(|collected| collected.run == run)
         };
         // Its output first: only then is it final.
-        let Some(collected) = collected else { return self.collect(number, true) };
+        let Some(collected) = collected else {
+            self.ends_seen.entry(number).or_insert(now);
+            return self.collect(number, true);
+        };
         let cancel = job.record.cancel.clone();
         let took = end.started_ms.map(|started| end.ended_ms.saturating_sub(started));
         self.board.note(now, number, |record| {
@@ -120,6 +124,7 @@ impl Dispatcher {
             Some(finish) => self.board.finish(now, number, finish),
             None => {
                 self.stop_collecting(number);
+                self.after.lost.push((number, metrics::cause(&Setback::EndUnknown, false)));
                 self.board.set_back(now, number, &Setback::EndUnknown);
             }
         }
@@ -146,6 +151,7 @@ impl Dispatcher {
             run,
             tail,
             over,
+            fetched: self.metrics.output.clone(),
         };
         let handle = self.collecting.spawn(collect.run());
         if let Some((_, earlier)) = self.collectors.insert(number, (run, handle)) {
@@ -159,6 +165,7 @@ impl Dispatcher {
             collector.abort();
         }
         self.collected.remove(&number);
+        self.ends_seen.remove(&number);
     }
 
     pub(super) fn take_in_collected(&mut self, collected: Result<Collected, JoinError>) {
@@ -192,6 +199,8 @@ impl Dispatcher {
     fn set_back(&mut self, now: Moment, number: u64, setback: &Setback) {
         let Some(job) = self.board.get(number) else { return };
         let (run, deferrals) = (job.run(), job.deferrals);
+        let preemptible = job.record.worker.as_ref().is_some_and(|worker| worker.preemptible);
+        self.after.lost.push((number, metrics::cause(setback, preemptible)));
         self.stop_collecting(number);
         if !setback.is_before_the_start() {
             let stdout = self.outputs.size(number, run, OutputStream::Stdout);

@@ -27,6 +27,11 @@ impl OutputStore {
         Ok(Self { dir })
     }
 
+    /// Where they are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn job(&self, number: u64) -> PathBuf {
         self.dir.join((number / JOBS_A_DIRECTORY).to_string()).join(number.to_string())
     }

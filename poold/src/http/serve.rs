@@ -1,6 +1,9 @@
 //! The server: connections, their bound and their end.
 
-use super::carrier::{Accepted, Carrier, Peer};
+use super::{
+    carrier::{Accepted, Carrier, Peer},
+    measured::Measured,
+};
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +31,7 @@ pub(crate) async fn serve(
     router: Router,
     carrier: Carrier,
     max_connections: usize,
+    measured: Measured,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let room = Arc::new(Semaphore::new(max_connections));
@@ -49,9 +53,10 @@ pub(crate) async fn serve(
         match accepted {
             Ok((accepted, peer)) => {
                 let connection = connection(accepted, peer, router.clone(), stopping.clone());
+                let counted = measured.connection();
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((permit, counted));
                 });
             }
             Err(error) => {

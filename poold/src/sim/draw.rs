@@ -5,7 +5,7 @@ use super::{
     setting::{Action, JobExit, JobRun, Lines, PlannedAction, PlannedJob, Setting},
 };
 use crate::{
-    config::{QueueConfig, SchedulerConfig, ServeConfig},
+    config::{QueueConfig, SchedulerConfig, ServeConfig, TelemetryConfig},
     job::JobRequest,
     program_config::{DriverChoice, RunnerChoice, SshChoice},
     simulation::{Chance, command},
@@ -62,6 +62,7 @@ pub(super) fn serve_config(pool: PoolConfig, scheduler: SchedulerConfig) -> Serv
         runner: RunnerChoice::default(),
         scheduler,
         queue: QueueConfig::default(),
+        telemetry: TelemetryConfig::default(),
     }
 }
 

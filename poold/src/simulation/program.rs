@@ -80,7 +80,7 @@ impl Program {
             clock: WallClock::from_fn(move || clock.wall_clock()),
             chance: Some(Box::new(Chance::new(seed, &format!("secrets of life {life}")).into_rng())),
         };
-        let Assembled { pool, mut dispatcher, handle, questions } =
+        let Assembled { pool, mut dispatcher, handle, questions, registry: _ } =
             assemble(parts).map_err(|error| failed(&error))?;
         dispatcher.watch(Box::new(watch_passes));
         let (stop, mut stopping) = watch::channel(false);

@@ -5,12 +5,17 @@
 mod clients;
 mod commands;
 mod crash;
+mod dashboard;
 mod disk;
+mod logs;
 mod losses;
+mod metrics;
 mod placing;
 mod refused;
 mod remote;
 mod review;
+mod scrape;
 mod superseded;
 mod support;
 mod top;
+mod traces;

@@ -1,8 +1,11 @@
 //! What is counted and measured.
 
 use super::{fixtures::*, harness::World};
-use crate::{Category, Event, IdleBehavior, JobStart, Observation, StartAnswer, events::BootOutcome};
-use pool_api::{ByteSize, Cpus, HourlyPrice};
+use crate::{
+    Category, Event, FailureClass, HoldOffCounts, IdleBehavior, JobStart, Observation, StartAnswer,
+    events::BootOutcome,
+};
+use pool_api::{ByteSize, Cpus, HourlyPrice, PlacementReach, Reach};
 use std::collections::BTreeMap;
 
 fn boots(w: &mut World) -> Vec<BootOutcome> {
@@ -137,4 +140,29 @@ fn gauges_show_the_moment() {
     assert_eq!(gauges.vcpus[&Category::InUse], Cpus::whole(2));
     assert_eq!(gauges.memory[&Category::Hold], ByteSize::gib(16));
     assert_eq!(gauges.probe_ages, [secs(8), secs(8), secs(5)], "longest first, none of the shut down");
+    assert_eq!((gauges.creates_in_flight, gauges.hold_offs), (0, HoldOffCounts::default()));
+    assert!(gauges.list_age >= secs(8), "{:?}", gauges.list_age);
+    w.list(&[]);
+    assert!(w.pool.gauges(w.now).list_age < gauges.list_age);
+}
+
+#[test]
+fn gauges_count_the_hold_offs_that_are_in_force() {
+    let mut w = World::new();
+    let held = |w: &World| {
+        let HoldOffCounts { quota, capacity, rate_limit } = w.pool.gauges(w.now).hold_offs;
+        [quota, capacity, rate_limit]
+    };
+    let create = w.create(SMALL);
+    assert_eq!(w.pool.gauges(w.now).creates_in_flight, 1);
+    w.call_failed(create.0, quota(Reach::InstanceType));
+    assert_eq!((w.pool.gauges(w.now).creates_in_flight, held(&w)), (0, [1, 0, 0]));
+    let create = w.create(BIG);
+    w.call_failed(create.0, capacity(Reach::InstanceType, PlacementReach::Every));
+    assert_eq!(held(&w), [1, 1, 0]);
+    let op = w.begin_list();
+    w.call_failed(op, FailureClass::RateLimit(Some(secs(30))));
+    assert_eq!(held(&w), [1, 1, 1]);
+    w.advance(secs(60));
+    assert_eq!(held(&w), [0, 0, 0]);
 }
