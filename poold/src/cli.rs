@@ -6,7 +6,7 @@ use crate::{
     commands::{
         ActArguments, ExplainArguments, InstancesArguments, JobArguments, JobsArguments, KillArguments,
         KillInstanceArguments, LogsArguments, PriorityArguments, StatusArguments, SubmitArguments,
-        WaitArguments, bad_command_line, run as ask,
+        TopArguments, WaitArguments, bad_command_line, run as ask,
     },
     config::commands::ConfigCommand,
     demo::{self, DemoEnd, DemoOptions, RestartError},
@@ -85,6 +85,8 @@ enum Command {
     KillInstance(KillInstanceArguments),
     /// Says in short how all stands
     Status(StatusArguments),
+    /// Shows the pool on this terminal, as it changes
+    Top(TopArguments),
     /// Prints the built-in configuration, or checks one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -156,6 +158,7 @@ pub fn run() -> ExitCode {
         Command::Run(all) => ask(all.place.clone(), |client| all.run("run", client)),
         Command::KillInstance(all) => ask(all.place.clone(), |client| all.run(client)),
         Command::Status(all) => ask(all.place.clone(), |client| all.run(client)),
+        Command::Top(all) => ask(all.place.clone(), |client| all.run(client)),
         Command::Demo(arguments) => run_demo(arguments),
         #[cfg(feature = "loopback")]
         Command::Simulate(arguments) => arguments.run(),

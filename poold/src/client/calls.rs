@@ -62,7 +62,7 @@ struct WrittenSubmission<'a> {
 /// Each asks again for up to ten seconds if `poold serve` has been reached before and is gone, except for changes of
 /// jobs and instances. Dropping a future leaves open whether a change that was asked for is made.
 impl Client {
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.patiently(|| self.ask(Method::GET, path, Bytes::new())).await
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Client {
     dialer: Dialer,
     /// It was there once: if it is not now, it may be starting anew.
     reached: AtomicBool,
+    /// It is not waited for while it starts anew.
+    impatient: bool,
     /// Connections without a question, and since when.
     kept: Mutex<Vec<(Sender, Instant)>>,
 }
@@ -49,7 +51,17 @@ pub(crate) struct Client {
 impl Client {
     /// Nothing is asked yet.
     pub(crate) fn new(target: Target) -> Self {
-        Self { dialer: Dialer::new(target), reached: AtomicBool::new(false), kept: Mutex::default() }
+        Self {
+            dialer: Dialer::new(target),
+            reached: AtomicBool::new(false),
+            impatient: false,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The same, which says at once that it is gone.
+    pub(crate) fn impatient(self) -> Self {
+        Self { impatient: true, ..self }
     }
 
     /// Asks again for up to ten seconds if it has been there before and is gone: for questions that may be asked twice.
@@ -60,7 +72,7 @@ impl Client {
         let mut deadline = None;
         loop {
             match ask().await {
-                Err(error) if error.may_pass() && self.reached.load(Ordering::Relaxed) => {
+                Err(error) if error.may_pass() && self.reached.load(Ordering::Relaxed) && !self.impatient => {
                     let deadline = *deadline.get_or_insert_with(|| Instant::now() + RESTART_LIMIT);
                     if Instant::now() >= deadline {
                         return Err(error);

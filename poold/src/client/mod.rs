@@ -4,6 +4,7 @@ mod calls;
 mod connection;
 mod dial;
 mod error;
+mod events;
 mod output;
 mod server;
 #[cfg(test)]
@@ -13,4 +14,5 @@ mod tls;
 pub(crate) use connection::Client;
 pub(crate) use dial::Target;
 pub(crate) use error::ClientError;
+pub(crate) use events::{EventReader, ServerEvent};
 pub(crate) use server::{Server, ServerError, read_token, token};

@@ -41,6 +41,11 @@ impl Client {
 }
 
 impl OutputReader<'_> {
+    /// From this byte on.
+    pub(crate) fn from(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
     /// The run that it reads, where the server has said so.
     pub(crate) fn run(&self) -> Option<u32> {
         self.run

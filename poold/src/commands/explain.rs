@@ -7,7 +7,7 @@ use super::{
     print::{ago, command_line, duration},
 };
 use crate::{
-    api::{JobDetail, JobRow},
+    api::{Explanation, JobDetail, JobRow},
     client::Client,
     job::{HistoryEntry, JobKey, Moment},
 };
@@ -60,9 +60,7 @@ impl ExplainArguments {
         let job = &explanation.job;
         text.add("job", title(job));
         text.add("state", job.state);
-        text.add("because", format!("{} ({})", explanation.text, explanation.reason));
-        text.some("to help it", explanation.remedy.as_ref());
-        text.some("before it in the queue", explanation.ahead.as_ref());
+        text.why(&explanation);
         text.history(&explanation.history);
         self.place.console.print(text.0)?;
         Ok(OK)
@@ -92,6 +90,12 @@ impl Lines {
         }
     }
 
+    fn why(&mut self, explanation: &Explanation) {
+        self.add("because", format!("{} ({})", explanation.text, explanation.reason));
+        self.some("to help it", explanation.remedy.as_ref());
+        self.some("before it in the queue", explanation.ahead.as_ref());
+    }
+
     fn history(&mut self, history: &[HistoryEntry]) {
         self.0.push_str("history:\n");
         for entry in history {
@@ -99,6 +103,14 @@ impl Lines {
             self.0.push_str(&format!("  {}\n", harmless_line(&line)));
         }
     }
+}
+
+/// Why it waits, and all else about it.
+pub(super) fn describe_all(explanation: Explanation, now: Moment) -> String {
+    let mut text = Lines::default();
+    text.why(&explanation);
+    let Explanation { job, history, .. } = explanation;
+    text.0 + &describe(&JobDetail { job, history }, now)
 }
 
 fn describe(detail: &JobDetail, now: Moment) -> String {

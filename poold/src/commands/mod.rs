@@ -19,6 +19,7 @@ mod submission;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod top;
 mod wait;
 
 pub(crate) use change::{KillArguments, PriorityArguments};
@@ -33,4 +34,5 @@ pub(crate) use print::{duration, table};
 pub(crate) use run::{bad_command_line, run};
 pub(crate) use status::StatusArguments;
 pub(crate) use submit::SubmitArguments;
+pub(crate) use top::TopArguments;
 pub(crate) use wait::WaitArguments;

@@ -31,7 +31,7 @@ impl StatusArguments {
     }
 }
 
-fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
+pub(super) fn counts<K: Display>(counts: &BTreeMap<K, u64>) -> String {
     let some: Vec<String> = counts
         .iter()
         .filter(|(_, count)| **count > 0)
