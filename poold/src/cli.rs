@@ -12,6 +12,7 @@ use crate::{
     demo::{self, DemoEnd, DemoOptions, RestartError},
     operate::{DestroyArguments, ServeArguments},
     say::say,
+    token_commands::TokenCommand,
 };
 use clap::{Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -84,6 +85,9 @@ enum Command {
     /// Prints the built-in configuration, or checks one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Makes, lists and revokes tokens: who may ask over the network
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Serves as the runner on a worker (called by the pool, not by people)
     #[command(hide = true, disable_help_flag = true)]
     Runner {
@@ -149,6 +153,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "loopback")]
         Command::Simulate(arguments) => arguments.run(),
         Command::Config(command) => command.run(),
+        Command::Token(command) => command.run(),
         Command::Runner { .. } => {
             say("poold: `runner` must be the first argument");
             ExitCode::from(BAD_INPUT)

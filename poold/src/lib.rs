@@ -3,6 +3,7 @@
 //! A library so that its tests, benchmarks and the simulator can reach it; what it offers to others is the program: [`main`],
 //! and [`run`] with drivers of their own in it.
 
+mod access;
 mod api;
 mod assemble;
 mod cli;
@@ -29,6 +30,7 @@ mod simulate;
 mod simulation;
 mod state_dir;
 mod telemetry;
+mod token_commands;
 
 pub use cli::run as main;
 pub use drivers::run;

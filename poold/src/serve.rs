@@ -1,13 +1,14 @@
 //! `poold serve`: the dispatcher, until it is told to stop.
 
 use crate::{
+    access::{Tokens, TokensError},
     api::Service,
     assemble::{AssembleError, Assembled, Parts, assemble_traced},
     config::{self, ServeConfig},
     dispatcher::{DispatchError, OutputStore},
     drivers::driver,
-    http::{self, Measured, SocketError},
-    job::JobState,
+    http::{self, AuditLog, Carrier, Gate, Measured, NetworkListener, SocketError},
+    job::{JobState, Moment},
     process_metrics,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
@@ -17,6 +18,7 @@ use crate::{
 };
 use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -29,6 +31,8 @@ use tokio::{
 
 /// How long answers that are under way may take once it is to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Connections on the socket at once: of commands, each with a few. More wait.
+const MAX_SOCKET_CONNECTIONS: usize = 1024;
 /// Connections are not given up for less silence than this, however short `timeout_probe` is: what is slow is not dead.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -65,8 +69,22 @@ pub(crate) enum ServeError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
-    #[error("the socket for the commands failed")]
-    Http(#[source] std::io::Error),
+    /// Nothing was started.
+    #[error("nothing can listen on {address} (api.listen)")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Nothing was started.
+    #[error(
+        "api.listen is {address}, and there is no token that counts, so nobody could be let in: make one with `poold token create \
+         NAME --role admin --state-dir {state_dir}`"
+    )]
+    NoToken { address: SocketAddr, state_dir: PathBuf },
+    /// Nothing was started.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
 }
 
 impl From<AssembleError> for ServeError {
@@ -81,7 +99,7 @@ impl From<AssembleError> for ServeError {
 impl ServeError {
     /// What it was given cannot be used, and nothing was started.
     pub(crate) fn is_bad_input(&self) -> bool {
-        !matches!(self, Self::Dispatch(_) | Self::Http(_))
+        !matches!(self, Self::Dispatch(_))
     }
 }
 
@@ -103,9 +121,10 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let queue = open_queue(&state_dir, &config)?;
     let outputs_dir = state_dir.join("outputs");
     let outputs = OutputStore::open(outputs_dir.clone()).map_err(InputError::file(&outputs_dir))?;
+    let audit = AuditLog::open(&state_dir).map_err(InputError::file(&state_dir))?;
     // From here on others see it, and may tell it to stop.
     let mut told_to_stop = std::pin::pin!(told_to_stop());
-    let listener = http::listen(&state_dir)?;
+    let doors = Doors::open(&config, &state_dir).await?;
 
     let traces = Traces::new(&config.telemetry, set.as_str())?;
 
@@ -133,19 +152,19 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     traces.register(&registry).map_err(DispatchError::Metrics)?;
     process_metrics::register(&registry, set.as_str(), chosen.name()).map_err(DispatchError::Metrics)?;
     let measured = Measured::new(&registry, set.as_str()).map_err(DispatchError::Metrics)?;
-    let service: Arc<dyn Service> = Arc::new(handle);
+    let asked_at = doors.describe();
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error is the end of this function.
         drop(stopping.wait_for(|stop| *stop).await);
     };
     let traces = traces.start();
-    let mut server = tokio::spawn(http::serve(service, listener, measured, stopped(stopping.clone())));
+    let mut server = tokio::spawn(doors.serve(Arc::new(handle), audit, measured, stopping.clone()));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
-    tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), "serving");
+    tracing::info!(instance_set = %set, state_dir = %state_dir.display(), driver = chosen.name(), network = asked_at.trim_start_matches(" and "), "serving");
     if !options.only_log {
         say(format!(
-            "poold: serving instance set {set} ({}) from {}; Ctrl-C stops it, jobs go on",
+            "poold: serving instance set {set} ({}) from {}{asked_at}; Ctrl-C stops it, jobs go on",
             chosen.name(),
             state_dir.display()
         ));
@@ -156,12 +175,11 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
         () = told_to_stop => None,
         ended = &mut dispatching => Some(ended),
         ended = &mut server => {
-            let error = ended.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            stop.send_replace(true);
-            finish(dispatching.await)?;
-            pool.stop().await;
-            traces.stop().await;
-            return error.map_err(ServeError::Http);
+            // It ends only when it is told to.
+            if let Err(error) = ended {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            return Ok(());
         }
     };
     if options.only_log {
@@ -180,6 +198,78 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     pool.stop().await;
     traces.stop().await;
     finish(dispatched)
+}
+
+/// Where it is asked.
+struct Doors {
+    socket: Carrier,
+    network: Option<NetworkListener>,
+    gate: Gate,
+    max_connections: usize,
+}
+
+impl Doors {
+    /// Opens them; nobody is answered yet.
+    async fn open(config: &ServeConfig, state_dir: &Path) -> Result<Self, ServeError> {
+        let api = &config.api;
+        let network = match api.listening() {
+            None => None,
+            Some(listening) => {
+                let address = listening.address;
+                let known = Tokens::of(state_dir).known()?;
+                if known.iter().all(|token| token.is_expired(Moment::now())) {
+                    return Err(ServeError::NoToken { address, state_dir: state_dir.to_owned() });
+                }
+                let bound = NetworkListener::bind(&listening).await;
+                Some(bound.map_err(|source| ServeError::Listen { address, source })?)
+            }
+        };
+        let gate = Gate::new(state_dir, api);
+        let socket = Carrier::Socket(http::listen(state_dir)?);
+        Ok(Self { socket, network, gate, max_connections: api.max_connections as usize })
+    }
+
+    /// Where on the network it is asked, for people.
+    fn describe(&self) -> String {
+        let Some(network) = &self.network else { return String::new() };
+        let scheme = if network.has_tls() { "https" } else { "http" };
+        network.address().map(|address| format!(" and {scheme}://{address}")).unwrap_or_default()
+    }
+
+    /// Answers until `stopping` says so.
+    async fn serve(
+        self,
+        service: Arc<dyn Service>,
+        audit: AuditLog,
+        measured: Measured,
+        stopping: watch::Receiver<bool>,
+    ) {
+        let stopped = |mut stopping: watch::Receiver<bool>| async move {
+            // An error is the end of the program.
+            drop(stopping.wait_for(|stop| *stop).await);
+        };
+        let router = http::router(service, Arc::new(self.gate), Arc::new(audit));
+        let socket = http::serve(
+            router.clone(),
+            self.socket,
+            measured.clone(),
+            MAX_SOCKET_CONNECTIONS,
+            stopped(stopping.clone()),
+        );
+        let network = async {
+            if let Some(listener) = self.network {
+                http::serve(
+                    router,
+                    Carrier::Network(listener),
+                    measured,
+                    self.max_connections,
+                    stopped(stopping),
+                )
+                .await;
+            }
+        };
+        tokio::join!(socket, network);
+    }
 }
 
 fn finish(dispatched: Result<Result<(), DispatchError>, tokio::task::JoinError>) -> Result<(), ServeError> {

@@ -4,9 +4,10 @@ use crate::{queue::QueueError, say::with_causes};
 use pool_core::FieldProblem;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The kind of an error, by which a program can decide.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ErrorCode {
     /// The request makes no sense. HTTP 400.
@@ -19,31 +20,67 @@ pub(crate) enum ErrorCode {
     Conflict,
     /// The queue's disk is full: nothing was changed. HTTP 507.
     DiskFull,
-    /// The program is stopping: ask again later. HTTP 503.
+    /// The program is stopping, or has not yet begun: ask again later. HTTP 503.
     Stopping,
+    /// Who asks is not known: no token, or a wrong, expired or revoked one. HTTP 401.
+    Unauthorized,
+    /// Who asks may not do that. HTTP 403.
+    Forbidden,
+    /// It was asked too often: again after the seconds in `Retry-After`. HTTP 429.
+    TooManyRequests,
+    /// The body is too large. HTTP 413.
+    TooLarge,
+    /// The body is not JSON. HTTP 415.
+    UnsupportedMediaType,
     /// Anything else. HTTP 500.
     Internal,
 }
 
-/// The body of every answer that is an error.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct ErrorBody {
-    pub(crate) error: ServiceError,
+/// The body of every answer that is an error: `application/problem+json` (RFC 9457).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: what kind it is, `code` says.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The status of the answer.
+    status: u16,
+    /// For people: what is wrong and what to do.
+    detail: String,
+    code: ErrorCode,
+    /// Which fields, where it is about fields. Those of the nth job of a submission begin with `jobs[n]`, from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<BadField>,
+}
+
+impl Problem {
+    /// `title` is that of the status.
+    pub(crate) fn new(status: u16, title: &str, error: ServiceError) -> Self {
+        let ServiceError { code, message, fields } = error;
+        let kind = "about:blank".to_owned();
+        Self { kind, title: title.to_owned(), status, detail: message, code, fields }
+    }
+}
+
+impl From<Problem> for ServiceError {
+    fn from(problem: Problem) -> Self {
+        Self { code: problem.code, message: problem.detail, fields: problem.fields }
+    }
 }
 
 /// Something that was asked for was not done.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ServiceError {
     pub(crate) code: ErrorCode,
     /// For people: what is wrong and what to do.
     pub(crate) message: String,
-    /// Which fields, where it is about fields. Those of the nth job of a submission begin with `jobs[n]`, from 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Which fields, where it is about fields.
     pub(crate) fields: Vec<BadField>,
 }
 
 /// A field and what is wrong with it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BadField {
     pub(crate) field: String,
     pub(crate) problem: String,
@@ -58,6 +95,10 @@ impl ServiceError {
     pub(crate) fn invalid_jobs(problems: Vec<FieldProblem>) -> Self {
         let fields = problems.into_iter().map(|p| BadField { field: p.field, problem: p.problem }).collect();
         Self { code: ErrorCode::InvalidJob, message: "the submission was refused".to_owned(), fields }
+    }
+
+    pub(crate) fn not_yet() -> Self {
+        Self::new(ErrorCode::Stopping, "the instances have not been listed yet: ask again in a moment")
     }
 
     pub(crate) fn stopping() -> Self {

@@ -2,12 +2,13 @@
 
 mod error;
 pub(crate) mod routes;
+pub(crate) mod schemas;
 mod service;
 mod shapes;
 
-pub(crate) use error::{ErrorBody, ErrorCode, ServiceError};
+pub(crate) use error::{ErrorCode, Problem, ServiceError};
 pub(crate) use service::{InstanceAction, OutputPiece, OutputRead, Service};
 pub(crate) use shapes::{
-    Explanation, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest, PoolStatus, PriorityRequest,
-    Submission, Submitted,
+    Explanation, Health, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest, PoolStatus,
+    PriorityRequest, Submission, Submitted,
 };

@@ -1,8 +1,10 @@
-//! The addresses of the API. They are the same on the socket of one machine and, later, on a network.
+//! The addresses of the API. They are the same on the socket of one machine and on a network.
 //!
 //! | route | method | body | answer |
 //! |---|---|---|---|
-//! | `/_health/ping` | GET | | `{"health":"OK"}` |
+//! | `/_health/live`, `/_health/ready`, `/_health/ping` | GET | | [`Health`](super::Health) |
+//! | `/openapi.json` | GET | | the description of all of it |
+//! | `/v1/session` | GET, POST, DELETE | | the web page's log-in |
 //! | `/metrics` | GET | | Prometheus text |
 //! | `/v1/status` | GET | | [`PoolStatus`](super::PoolStatus) |
 //! | `/v1/jobs` | GET | query [`JobQuery`](super::JobQuery) | [`JobPage`](super::JobPage) |
@@ -16,8 +18,12 @@
 //! | `/v1/instances` | GET | | a list of [`InstanceRow`](super::InstanceRow) |
 //! | `/v1/instances/{instance}/{action}` | POST | [`KillRequest`](super::KillRequest) for `kill` | [`InstanceRow`](super::InstanceRow) |
 //!
-//! `{job}` is a job's id or its number. Errors have the body [`ErrorBody`](super::ErrorBody).
+//! `{job}` is a job's id or its number. Errors have the body [`Problem`](super::Problem).
 
+pub(crate) const LIVE: &str = "/_health/live";
+pub(crate) const READY: &str = "/_health/ready";
+pub(crate) const OPENAPI: &str = "/openapi.json";
+pub(crate) const SESSION: &str = "/v1/session";
 pub(crate) const PING: &str = "/_health/ping";
 pub(crate) const METRICS: &str = "/metrics";
 pub(crate) const STATUS: &str = "/v1/status";

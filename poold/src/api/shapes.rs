@@ -1,12 +1,14 @@
 //! The JSON that goes over the API. Fields are only ever added.
 
+use super::schemas::ResourcesSchema;
 use crate::job::{Finish, HistoryEntry, Job, JobRequest, JobState, Moment, OutputKept};
 use pool_core::{InstanceId, InstanceTypeName, JobGroup, JobId, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// Jobs to be queued: all or none.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Submission {
     /// Chosen by the client (1 to 64 printable characters): asking again with the same one makes no second submission,
@@ -17,19 +19,22 @@ pub(crate) struct Submission {
 }
 
 /// What was queued, durably, in the order of the submission.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Submitted {
+    #[schema(value_type = Vec<String>)]
     pub(crate) ids: Vec<JobId>,
 }
 
 /// Which jobs to show: the newest first.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct JobQuery {
     /// States with commas between; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
     pub(crate) group: Option<JobGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
@@ -41,11 +46,12 @@ pub(crate) struct JobQuery {
     pub(crate) before: Option<u64>,
     /// At most so many, 1 to 1000. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: Option<usize>,
 }
 
 /// A page of jobs.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct JobPage {
     pub(crate) jobs: Vec<JobRow>,
     /// Where the next page begins; none: this was the last.
@@ -53,11 +59,13 @@ pub(crate) struct JobPage {
 }
 
 /// One job.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct JobRow {
+    #[schema(value_type = String, examples("k7wq2-42"))]
     pub(crate) id: JobId,
     pub(crate) number: u64,
     pub(crate) name: Option<String>,
+    #[schema(value_type = Option<String>)]
     pub(crate) group: Option<JobGroup>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) state: JobState,
@@ -69,6 +77,7 @@ pub(crate) struct JobRow {
     pub(crate) reason: Option<String>,
     pub(crate) priority: u32,
     pub(crate) command: Vec<String>,
+    #[schema(value_type = ResourcesSchema)]
     pub(crate) resources: Resources,
     pub(crate) preemptible: bool,
     /// Attempts used: runs, but for those that never started or were preempted.
@@ -76,7 +85,9 @@ pub(crate) struct JobRow {
     pub(crate) runs: u32,
     pub(crate) preemptions: u32,
     /// Where its present or last run is or was.
+    #[schema(value_type = Option<String>)]
     pub(crate) instance: Option<InstanceId>,
+    #[schema(value_type = Option<String>)]
     pub(crate) instance_type: Option<InstanceTypeName>,
     pub(crate) submitted_at: Moment,
     /// When its present or last run was given to a worker.
@@ -137,7 +148,7 @@ impl From<&Job> for JobRow {
 }
 
 /// One job with its history.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct JobDetail {
     #[serde(flatten)]
     pub(crate) job: JobRow,
@@ -145,7 +156,7 @@ pub(crate) struct JobDetail {
 }
 
 /// Why a job waits, or what else becomes of it.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Explanation {
     pub(crate) job: JobRow,
     /// The kind of the reason, for programs: `at_quota`, `no_capacity`, `booting`, `running`, …
@@ -160,10 +171,12 @@ pub(crate) struct Explanation {
 }
 
 /// One instance, or one that is being created.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct InstanceRow {
     /// None while it is being created.
+    #[schema(value_type = Option<String>)]
     pub(crate) id: Option<InstanceId>,
+    #[schema(value_type = String)]
     pub(crate) instance_type: InstanceTypeName,
     pub(crate) provider_type: String,
     pub(crate) placement: String,
@@ -172,7 +185,9 @@ pub(crate) struct InstanceRow {
     pub(crate) worker_state: String,
     /// `run`, `hold`, `drain`.
     pub(crate) idle_behavior: String,
+    #[schema(value_type = Vec<String>)]
     pub(crate) running_jobs: Vec<JobId>,
+    #[schema(value_type = Option<String>)]
     pub(crate) last_job: Option<JobId>,
     /// For an hour, in currency units; none for a type that is no longer configured.
     pub(crate) price: Option<f64>,
@@ -182,11 +197,12 @@ pub(crate) struct InstanceRow {
     /// Seconds since it had a job last, or since it got ready.
     pub(crate) idle_seconds: Option<f64>,
     /// What its jobs have reserved.
+    #[schema(value_type = ResourcesSchema)]
     pub(crate) reserved: Resources,
 }
 
 /// All in short.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PoolStatus {
     pub(crate) release: String,
     pub(crate) pid: u32,
@@ -196,6 +212,7 @@ pub(crate) struct PoolStatus {
     /// Whether the instances have been listed once.
     pub(crate) loaded: bool,
     /// Jobs by state.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub(crate) jobs: BTreeMap<JobState, u64>,
     /// Instances by worker state.
     pub(crate) instances: BTreeMap<String, u64>,
@@ -204,13 +221,14 @@ pub(crate) struct PoolStatus {
     /// No more instances may be asked for now.
     pub(crate) at_quota: bool,
     /// Types without capacity now.
+    #[schema(value_type = Vec<String>)]
     pub(crate) at_capacity: Vec<InstanceTypeName>,
     /// What hinders it now, for people: a full disk, calls to the cloud that fail.
     pub(crate) problems: Vec<String>,
 }
 
 /// Why a job or an instance is to be ended.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,8 +236,15 @@ pub(crate) struct KillRequest {
 }
 
 /// A job's new priority.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PriorityRequest {
     pub(crate) priority: u32,
+}
+
+/// It is well.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Health {
+    /// Always `OK`.
+    pub(crate) health: String,
 }

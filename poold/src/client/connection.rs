@@ -2,7 +2,7 @@
 
 use super::error::ClientError;
 use crate::{
-    api::ErrorBody,
+    api::Problem,
     http::{Reach, socket_path},
 };
 use bytes::Bytes;
@@ -110,7 +110,7 @@ impl Client {
         }
         let (status, bytes) = whole(response).await?;
         match serde_json::from_slice(&bytes) {
-            Ok(ErrorBody { error }) => Err(ClientError::Refused(error)),
+            Ok::<Problem, _>(problem) => Err(ClientError::Refused(problem.into())),
             Err(source) => Err(ClientError::Strange { status, source }),
         }
     }

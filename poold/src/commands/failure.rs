@@ -62,11 +62,9 @@ impl Failure {
                 | ClientError::Lost(_)
                 | ClientError::NoAnswer(_) => NOT_SERVING,
                 ClientError::Refused(error) => match error.code {
-                    ErrorCode::InvalidRequest | ErrorCode::InvalidJob => BAD_INPUT,
+                    ErrorCode::InvalidRequest | ErrorCode::InvalidJob | ErrorCode::TooLarge => BAD_INPUT,
                     ErrorCode::Stopping => NOT_SERVING,
-                    ErrorCode::NotFound | ErrorCode::Conflict | ErrorCode::DiskFull | ErrorCode::Internal => {
-                        FAILED
-                    }
+                    _ => FAILED,
                 },
                 ClientError::Strange { .. } | ClientError::Request(_) => FAILED,
             },

@@ -1,9 +1,11 @@
 //! What `poold serve` is configured with.
 
 use super::{
-    Common, CommonSections, QueueConfig, Reader, SchedulerConfig, TelemetryConfig, Variables, reader::Section,
+    ApiConfig, Common, CommonSections, Listening, QueueConfig, Reader, SchedulerConfig, TelemetryConfig,
+    Variables, reader::Section,
 };
 use crate::program_config::{DriverChoice, InputError, RunnerChoice, SshChoice};
+use crate::{http::Tls, say::with_causes};
 use pool_core::{ConfigError, PoolConfig};
 use std::path::Path;
 
@@ -19,6 +21,7 @@ pub(crate) struct ServeConfig {
     pub(crate) runner: RunnerChoice,
     pub(crate) scheduler: SchedulerConfig,
     pub(crate) queue: QueueConfig,
+    pub(crate) api: ApiConfig,
     pub(crate) telemetry: TelemetryConfig,
 }
 
@@ -52,6 +55,7 @@ pub(super) struct Reading {
     pub(super) common: CommonSections,
     scheduler: Section<SchedulerConfig>,
     queue: Section<QueueConfig>,
+    api: Section<ApiConfig>,
     telemetry: Section<TelemetryConfig>,
 }
 
@@ -68,23 +72,33 @@ impl Reading {
         if let (Some(config), true) = (&queue.value, queue.sound) {
             reader.all_wrong("queue", config.problems(queue.whole));
         }
+        let api: Section<ApiConfig> = reader.section("api");
+        if let (Some(config), true) = (&api.value, api.sound) {
+            reader.all_wrong("api", config.problems());
+        }
         let telemetry: Section<TelemetryConfig> = reader.section("telemetry");
         if let (Some(config), true) = (&telemetry.value, telemetry.sound) {
             reader.all_wrong("telemetry", config.problems());
         }
-        Ok(Self { reader, common, scheduler, queue, telemetry })
+        Ok(Self { reader, common, scheduler, queue, api, telemetry })
     }
 
     pub(super) fn check_files(&mut self) {
         self.common.check_files(&mut self.reader);
+        if let Some(Listening { tls: Some((certificate, key)), .. }) =
+            self.api.value.as_ref().and_then(ApiConfig::listening)
+            && let Err(error) = Tls::read(&certificate, &key)
+        {
+            self.reader.wrong(&format!("api.{}", error.field()), with_causes(&error));
+        }
     }
 
     pub(super) fn finish(self) -> Result<ServeConfig, InputError> {
         let whole = || {
             let Common { pool, driver, ssh, runner } = self.common.into_common()?;
-            let (scheduler, queue) = (self.scheduler.value?, self.queue.value?);
+            let (scheduler, queue, api) = (self.scheduler.value?, self.queue.value?, self.api.value?);
             let telemetry = self.telemetry.value?;
-            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, telemetry })
+            Some(ServeConfig { pool, driver, ssh, runner, scheduler, queue, api, telemetry })
         };
         self.reader.finish(whole())
     }

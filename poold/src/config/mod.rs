@@ -1,5 +1,6 @@
 //! The configuration of the program.
 
+mod api;
 pub(crate) mod commands;
 mod common;
 mod load;
@@ -13,6 +14,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use api::{ApiConfig, Listening};
 pub(crate) use common::{Common, CommonSections};
 pub(crate) use load::{ServeConfig, load, load_settings};
 pub(crate) use reader::Reader;

@@ -292,11 +292,11 @@ proptest::proptest! {
         assert!(fields.len() > 40 && fields.len() < choices.len());
         let mut expected = BTreeSet::new();
         for ((at, field), choice) in fields.iter().zip(&choices) {
-            let (name, _) = lines[*at].split_once(" = ").unwrap();
+            let (name, value) = lines[*at].split_once(" = ").unwrap();
             let name = name.to_owned();
             match choice {
                 // Of the wrong type, for any field.
-                0 => lines[*at] = format!("{name} = [true]"),
+                0 => lines[*at] = format!("{name} = {}", if value == "[]" { "1" } else { "[true]" }),
                 // Unknown, beside what is right.
                 1 => lines[*at] = format!("{}\n{name}_zzz = 1", lines[*at]),
                 _ => continue,

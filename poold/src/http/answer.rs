@@ -1,11 +1,15 @@
 //! Errors as answers.
 
-use crate::api::{ErrorBody, ErrorCode, ServiceError};
+use super::caller::Stranger;
+use crate::api::{ErrorCode, Problem, ServiceError};
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
+
+/// The media type of errors (RFC 9457).
+const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An error with its status.
 #[derive(Debug)]
@@ -18,6 +22,11 @@ impl Refusal {
     /// One whose status says more than its code.
     pub(super) fn with_status(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, error: ServiceError::new(code, message) }
+    }
+
+    /// It is not known who asks.
+    pub(super) fn unknown(stranger: Stranger) -> Self {
+        ServiceError::new(ErrorCode::Unauthorized, stranger.message()).into()
     }
 
     /// The request makes no sense.
@@ -35,6 +44,11 @@ impl From<ServiceError> for Refusal {
             ErrorCode::Conflict => StatusCode::CONFLICT,
             ErrorCode::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+            ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, error }
@@ -43,6 +57,14 @@ impl From<ServiceError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorBody { error: self.error })).into_response()
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let problem = Problem::new(self.status.as_u16(), title, self.error);
+        let mut response = (self.status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"poold\""));
+        }
+        response
     }
 }

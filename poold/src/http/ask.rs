@@ -1,11 +1,14 @@
 //! What a request asks, or what is wrong with it.
 
 use super::answer::Refusal;
-use crate::{api::ErrorCode, job::JobKey};
+use crate::{
+    api::{ErrorCode, ServiceError},
+    job::JobKey,
+};
 use axum::{
     body::Body,
     extract::{FromRequestParts, Path, Query},
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -50,13 +53,32 @@ pub(super) fn job_key(text: &str) -> Result<JobKey, Refusal> {
 }
 
 /// A body that may be left out.
-pub(super) async fn optional_json<T: DeserializeOwned + Default>(body: Body) -> Result<T, Refusal> {
+pub(super) async fn optional_json<T: DeserializeOwned + Default>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Refusal> {
     let bytes = read(body).await?;
-    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    check_type(headers)?;
+    parse(&bytes)
 }
 
-pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refusal> {
+    check_type(headers)?;
     parse(&read(body).await?)
+}
+
+/// What a form of another's page can send is not JSON.
+fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let message = format!("the header Content-Type is {given:?}: send application/json");
+    Err(ServiceError::new(ErrorCode::UnsupportedMediaType, message).into())
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
@@ -64,7 +86,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("the body has more than {MAX_BODY} bytes: send fewer jobs at once");
-            Err(Refusal::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message))
+            Err(ServiceError::new(ErrorCode::TooLarge, message).into())
         }
         Err(error) => Err(Refusal::invalid(format!("the body did not arrive: {error}"))),
     }

@@ -15,16 +15,23 @@ use futures_util::stream;
 use pool_core::OutputStream;
 use serde::Deserialize;
 use std::sync::Arc;
+use utoipa::IntoParams;
 
 /// Names the run whose output follows. Absent when the job had none yet.
 pub(crate) const RUN_HEADER: &str = "x-pool-run";
 
-#[derive(Deserialize, Debug)]
+/// Which piece of an output.
+#[derive(Deserialize, Debug, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct OutputQuery {
+    /// Goes on until the run is over.
     #[serde(default)]
     follow: bool,
+    /// Of this run, counted from 1; none: the present or last.
+    #[param(minimum = 1)]
     run: Option<u32>,
+    /// From this byte on.
     #[serde(default)]
     offset: u64,
 }

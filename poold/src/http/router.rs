@@ -1,60 +1,116 @@
-//! From addresses to the service.
+//! From addresses to handlers, and who may use which.
 
 use super::{
     answer::Refusal,
-    ask::{self, Address, Asked},
-    output::{self, OutputQuery},
+    audit::{self, AuditLog},
+    caller::{self, Caller, Stranger, identify, require},
+    gate::Gate,
+    handlers::{health, instances, jobs, pool, session},
+    openapi,
 };
-use crate::api::{
-    ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest,
-    PoolStatus, PriorityRequest, Service, Submitted, routes,
+use crate::{
+    access::Role,
+    api::{ErrorCode, Service, routes},
 };
 use axum::{
     Json, Router,
-    body::Body,
-    extract::{Request, State},
-    http::{StatusCode, Uri, header::CONTENT_TYPE},
+    extract::{FromRef, Request, State},
+    http::{HeaderValue, StatusCode, header::CACHE_CONTROL, header::CONTENT_TYPE},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
-use pool_core::InstanceId;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-type Shared = State<Arc<dyn Service>>;
-type Answer<T> = Result<Json<T>, Refusal>;
+/// What handlers ask.
+pub(super) type Shared = State<Arc<dyn Service>>;
+/// An answer as JSON.
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
 /// Until an answer has begun; what streams after that has no limit.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// Longest that one question for a job's end is kept open. Clients ask again.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(50);
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
-/// Longest reason for ending something, in bytes.
-const MAX_REASON: usize = 1000;
-const DEFAULT_REASON: &str = "killed by a user";
+
+/// What the router needs.
+#[derive(Clone, FromRef)]
+struct Parts {
+    service: Arc<dyn Service>,
+    gate: Arc<Gate>,
+}
+
+type Group = OpenApiRouter<Parts>;
+
+/// What needs no token.
+fn for_everybody() -> Group {
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(session::log_in, session::log_out))
+}
+
+fn for_readers() -> Group {
+    OpenApiRouter::new()
+        .routes(routes!(health::ping))
+        .routes(routes!(session::who_am_i))
+        .routes(routes!(pool::metrics))
+        .routes(routes!(pool::status))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::explain_job))
+        .routes(routes!(jobs::wait_for_job))
+        .routes(routes!(jobs::read_job_output))
+        .routes(routes!(instances::list_instances))
+}
+
+fn for_submitters() -> Group {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::submit))
+        .routes(routes!(jobs::kill_job))
+        .routes(routes!(jobs::set_job_priority))
+}
+
+fn for_admins() -> Group {
+    OpenApiRouter::new().routes(routes!(instances::act_on_instance))
+}
+
+/// All addresses with who may use them, and their description.
+fn described() -> (Router<Parts>, OpenApi) {
+    let for_role = |mut group: Group, role: Role| {
+        openapi::complete(group.get_openapi_mut(), Some(role));
+        group.route_layer(middleware::from_fn_with_state(role, require))
+    };
+    let mut everybody = for_everybody();
+    openapi::complete(everybody.get_openapi_mut(), None);
+    OpenApiRouter::with_openapi(openapi::begin())
+        .merge(everybody)
+        .merge(for_role(for_readers(), Role::Read))
+        .merge(for_role(for_submitters(), Role::Submit))
+        .merge(for_role(for_admins(), Role::Admin))
+        .split_for_parts()
+}
+
+/// The description of the API, as JSON.
+pub(super) fn description() -> String {
+    let (_, api) = described();
+    api.to_pretty_json().unwrap_or_else(|error| unreachable!("it has only text keys: {error}"))
+}
 
 /// The whole API. It does not know what carries it.
-pub(super) fn router(service: Arc<dyn Service>) -> Router {
-    Router::new()
-        .route(routes::PING, get(ping))
-        .route(routes::METRICS, get(metrics))
-        .route(routes::STATUS, get(status))
-        .route(routes::JOBS, get(jobs).post(submit))
-        .route(routes::JOB, get(job))
-        .route(routes::EXPLAIN, get(explain))
-        .route(routes::WAIT, get(wait))
-        .route(routes::KILL, post(kill))
-        .route(routes::PRIORITY, post(set_priority))
-        .route(routes::OUTPUT, get(read_output))
-        .route(routes::INSTANCES, get(instances))
-        .route(routes::INSTANCE_ACTION, post(act_on_instance))
+pub(crate) fn router(service: Arc<dyn Service>, gate: Arc<Gate>, audit: Arc<AuditLog>) -> Router {
+    let (addresses, _) = described();
+    let description: Arc<str> = description().into();
+    let openapi = get(move || async move { ([(CONTENT_TYPE, "application/json")], description.to_string()) });
+    addresses
+        .route(routes::OPENAPI, openapi)
         .fallback(no_such_address)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(in_time))
-        .with_state(service)
+        .layer(middleware::from_fn_with_state(audit, audit::write))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gate), identify))
+        .layer(middleware::map_response(not_to_be_kept))
+        .with_state(Parts { service, gate })
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
@@ -64,110 +120,31 @@ async fn in_time(request: Request, next: Next) -> Response {
     })
 }
 
-async fn no_such_address(uri: Uri) -> Refusal {
-    let message = format!("there is nothing at {}: are poold and its client of one release?", uri.path());
-    Refusal::with_status(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+/// Answers say how things are now; and what somebody may read is for nobody else.
+async fn not_to_be_kept(mut response: Response) -> Response {
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
-async fn no_such_method(request: Request) -> Refusal {
-    let message = format!("{} cannot be asked with {}", request.uri().path(), request.method());
-    Refusal::with_status(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
-}
-
-async fn ping() -> Json<Value> {
-    Json(json!({"health": "OK"}))
-}
-
-async fn metrics(State(service): Shared) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], service.metrics().await)
-}
-
-async fn status(State(service): Shared) -> Answer<PoolStatus> {
-    Ok(Json(service.status().await?))
-}
-
-async fn jobs(State(service): Shared, Asked(query): Asked<JobQuery>) -> Answer<JobPage> {
-    Ok(Json(service.jobs(query).await?))
-}
-
-async fn submit(State(service): Shared, body: Body) -> Answer<Submitted> {
-    Ok(Json(service.submit(ask::json(body).await?).await?))
-}
-
-async fn job(State(service): Shared, Address(job): Address<String>) -> Answer<JobDetail> {
-    Ok(Json(service.job(ask::job_key(&job)?).await?))
-}
-
-async fn explain(State(service): Shared, Address(job): Address<String>) -> Answer<Explanation> {
-    Ok(Json(service.explain(ask::job_key(&job)?).await?))
-}
-
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-struct WaitQuery {
-    seconds: Option<f64>,
-}
-
-async fn wait(
-    State(service): Shared,
-    Address(job): Address<String>,
-    Asked(query): Asked<WaitQuery>,
-) -> Answer<JobRow> {
-    let patience = match query.seconds {
-        None => DEFAULT_WAIT,
-        Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|error| Refusal::invalid(format!("the query: seconds: {error}")))?,
-    };
-    Ok(Json(service.wait(ask::job_key(&job)?, patience.min(MAX_WAIT)).await?))
-}
-
-async fn kill(State(service): Shared, Address(job): Address<String>, body: Body) -> Answer<JobRow> {
-    let reason = reason(ask::optional_json(body).await?)?;
-    Ok(Json(service.kill(ask::job_key(&job)?, reason).await?))
-}
-
-fn reason(request: KillRequest) -> Result<String, Refusal> {
-    let reason = request.reason.unwrap_or_else(|| DEFAULT_REASON.to_owned());
-    if reason.trim().is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
-        let message = format!("reason: give 1 to {MAX_REASON} bytes without control characters, or none");
-        return Err(Refusal::invalid(message));
+/// To who is not known, there is nothing to be found out.
+fn for_callers(request: &Request, refusal: impl FnOnce() -> Refusal) -> Response {
+    match request.extensions().get::<Caller>() {
+        Some(_) => refusal().into_response(),
+        None => caller::unknown(request.extensions().get::<Stranger>().copied()),
     }
-    Ok(reason)
 }
 
-async fn set_priority(State(service): Shared, Address(job): Address<String>, body: Body) -> Answer<JobRow> {
-    let PriorityRequest { priority } = ask::json(body).await?;
-    Ok(Json(service.set_priority(ask::job_key(&job)?, priority).await?))
+async fn no_such_address(request: Request) -> Response {
+    for_callers(&request, || {
+        let path = request.uri().path();
+        let message = format!("there is nothing at {path}: are poold and its client of one release?");
+        Refusal::with_status(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+    })
 }
 
-async fn read_output(
-    State(service): Shared,
-    Address((job, stream)): Address<(String, String)>,
-    Asked(query): Asked<OutputQuery>,
-) -> Result<Response, Refusal> {
-    output::answer(service, &job, &stream, query).await
-}
-
-async fn instances(State(service): Shared) -> Answer<Vec<InstanceRow>> {
-    Ok(Json(service.instances().await?))
-}
-
-async fn act_on_instance(
-    State(service): Shared,
-    Address((instance, action)): Address<(String, String)>,
-    body: Body,
-) -> Answer<InstanceRow> {
-    let id = InstanceId::new(&instance)
-        .map_err(|error| Refusal::invalid(format!("the instance in the address: {error}")))?;
-    let action = match action.as_str() {
-        "hold" => InstanceAction::Hold,
-        "drain" => InstanceAction::Drain,
-        "run" => InstanceAction::Run,
-        "kill" => InstanceAction::Kill { reason: reason(ask::optional_json(body).await?)? },
-        _ => {
-            let message = format!("the action in the address: {action:?}: hold, drain, run or kill");
-            return Err(Refusal::with_status(StatusCode::NOT_FOUND, ErrorCode::NotFound, message));
-        }
-    };
-    Ok(Json(service.act_on_instance(id, action).await?))
+async fn no_such_method(request: Request) -> Response {
+    for_callers(&request, || {
+        let message = format!("{} cannot be asked with {}", request.uri().path(), request.method());
+        Refusal::with_status(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
+    })
 }

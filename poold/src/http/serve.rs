@@ -1,23 +1,20 @@
 //! The server: connections, their bound and their end.
 
-use super::{listen::Listener, measured::Measured, router::router};
-use crate::api::Service;
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use super::{
+    carrier::{Accepted, Carrier, Peer},
+    measured::Measured,
 };
-use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::UnixStream,
     sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tower::ServiceExt as _;
 
-/// More wait until one ends.
-const MAX_CONNECTIONS: usize = 256;
 /// For the head of a request, from the moment that one could come. Connections without any are closed.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// For what is under way when it is to stop.
@@ -25,21 +22,20 @@ const GRACE: Duration = Duration::from_secs(2);
 /// After a failure to accept, as when there are no file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` ends, and then for up to two seconds what is under way.
-///
-/// # Errors
-/// None at present: what fails on one connection ends that connection.
+/// Serves until `shutdown` ends, and then for up to two seconds what is under way. Of more than `max_connections`, some wait
+/// until others have ended. Requests have a [`Peer`] among their extensions.
 ///
 /// # Cancel safety
 /// Dropping it breaks all connections off.
 pub(crate) async fn serve(
-    service: Arc<dyn Service>,
-    listener: Listener,
+    router: Router,
+    carrier: Carrier,
     measured: Measured,
+    max_connections: usize,
     shutdown: impl Future<Output = ()> + Send,
-) -> io::Result<()> {
-    let router = measured.around(router(service));
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+) {
+    let router = measured.around(router);
+    let room = Arc::new(Semaphore::new(max_connections));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -48,7 +44,7 @@ pub(crate) async fn serve(
         let accepted = async {
             // A closed semaphore: there is no such.
             let permit = Arc::clone(&room).acquire_owned().await.ok();
-            (permit, listener.socket.accept().await)
+            (permit, carrier.accept().await)
         };
         // Cancel safety: a permit without a connection is given back, and accept loses none.
         let (permit, accepted) = tokio::select! {
@@ -56,8 +52,8 @@ pub(crate) async fn serve(
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, router.clone(), stopping.clone());
+            Ok((accepted, peer)) => {
+                let connection = connection(accepted, peer, router.clone(), stopping.clone());
                 let counted = measured.connection();
                 connections.spawn(async move {
                     connection.await;
@@ -70,22 +66,30 @@ pub(crate) async fn serve(
             }
         }
     }
-    // From here on clients find no socket, and know that they may come again.
-    drop(listener);
+    // From here on clients find nobody who listens, and know that they may come again.
+    drop(carrier);
     stop.send_replace(true);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(GRACE, all_ended).await.is_err() {
         tracing::debug!(left = connections.len(), "connections are broken off");
         connections.shutdown().await;
     }
-    Ok(())
 }
 
-async fn connection(stream: UnixStream, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn connection(accepted: Accepted, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
+    let stream = match accepted.open().await {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, ?peer, "a connection did not begin"),
+    };
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), answer);
     let mut served = pin!(served);
     // An error is the end of the server, too. What it returns holds a lock.
     let stopped = async { drop(stopping.wait_for(|stop| *stop).await) };

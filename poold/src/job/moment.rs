@@ -7,7 +7,8 @@ use std::{
 };
 
 /// A moment by the wall clock, in milliseconds since the Unix epoch. In JSON: RFC 3339, in UTC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-01-31T12:00:00.000Z"))]
 pub(crate) struct Moment(pub(crate) u64);
 
 impl Moment {

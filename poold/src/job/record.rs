@@ -4,9 +4,10 @@ use super::{JobRequest, Moment};
 use pool_core::{InstanceId, InstanceTypeName, JobId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
+use utoipa::ToSchema;
 
 /// Where a job is on its way.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum JobState {
     /// It waits for a worker.
@@ -83,7 +84,7 @@ impl Finish {
 }
 
 /// What is stored of a job's output, from its last run that had a worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OutputKept {
     /// Nothing yet.
@@ -178,7 +179,7 @@ pub(crate) struct Job {
 }
 
 /// One line of a job's history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct HistoryEntry {
     pub(crate) at: Moment,
     /// The state from then on.

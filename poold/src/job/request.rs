@@ -1,8 +1,10 @@
 //! What is asked for when a job is submitted.
 
+use crate::api::schemas::{CpusSchema, DurationSchema, SizeSchema};
 use pool_core::{ByteSize, Cpus, FieldProblem, JobGroup, JobSpec, Resources};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
+use utoipa::ToSchema;
 
 /// The priority of a job that names none.
 pub(crate) const DEFAULT_PRIORITY: u32 = 100;
@@ -20,16 +22,19 @@ pub(crate) const MAX_JOB_SIZE: usize = 512 * 1024;
 /// A job as it is submitted: one JSON object, of which only `command` is required.
 ///
 /// `Debug` shows the names of environment variables, never their values: people put secrets there.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobRequest {
     /// The program and its arguments. Not a shell line.
+    #[schema(value_type = Vec<String>, min_items = 1)]
     pub(crate) command: Vec<String>,
     /// For people; need not be unique.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub(crate) name: Option<String>,
     /// Jobs of one group can be bounded together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$")]
     pub(crate) group: Option<JobGroup>,
     /// For people and their programs, to find jobs by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -42,12 +47,15 @@ pub(crate) struct JobRequest {
     pub(crate) directory: Option<String>,
     /// CPUs that it reserves; fractions are allowed.
     #[serde(default)]
+    #[schema(value_type = CpusSchema)]
     pub(crate) cpus: Cpus,
     /// Memory that it reserves.
     #[serde(default, serialize_with = "bytes")]
+    #[schema(value_type = SizeSchema)]
     pub(crate) memory: ByteSize,
     /// Scratch space that it reserves.
     #[serde(default, serialize_with = "bytes")]
+    #[schema(value_type = SizeSchema)]
     pub(crate) scratch: ByteSize,
     /// Graphics processors that it reserves.
     #[serde(default)]
@@ -57,16 +65,20 @@ pub(crate) struct JobRequest {
     pub(crate) preemptible: bool,
     /// More goes first. 0: it is not started, and stopped if it runs.
     #[serde(default = "default_priority")]
+    #[schema(maximum = 1000000)]
     pub(crate) priority: u32,
     /// After this long the job is ended.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DurationSchema>)]
     pub(crate) time_limit: Option<Duration>,
     /// How much is kept of its standard output and of its standard error, each; none: what the program's configuration
     /// says.
     #[serde(default, serialize_with = "optional_bytes", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SizeSchema>)]
     pub(crate) output_limit: Option<ByteSize>,
     /// How often it may be given to a worker that is then lost; none: what the program's configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub(crate) attempts: Option<u32>,
     /// Whether it is run again when nobody can tell how it ended (its processes and their keeper were killed).
     #[serde(default)]

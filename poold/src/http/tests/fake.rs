@@ -5,7 +5,8 @@ use crate::{
         ErrorCode, Explanation, InstanceAction, InstanceRow, JobDetail, JobPage, JobQuery, JobRow,
         OutputPiece, OutputRead, PoolStatus, Service, ServiceError, Submission, Submitted,
     },
-    http,
+    config::ApiConfig,
+    http::{self, AuditLog, Carrier, Gate},
     job::{Finish, HistoryEntry, Job, JobKey, JobRequest, JobState, Moment, OutputKept, QueueTag, Record},
 };
 use async_trait::async_trait;
@@ -145,7 +146,7 @@ impl Drop for Waiting<'_> {
 pub(crate) struct Serving {
     pub(crate) dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Serving {
@@ -157,7 +158,7 @@ impl Serving {
 
     pub(crate) async fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
-        (&mut self.task).await.unwrap().unwrap();
+        (&mut self.task).await.unwrap();
     }
 
     pub(crate) fn restart(&mut self, fake: &Arc<Fake>) {
@@ -166,12 +167,25 @@ impl Serving {
     }
 }
 
-fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
-    let listener = http::listen(dir).unwrap();
+/// So many connections are served at once.
+pub(crate) const MAX_CONNECTIONS: usize = 256;
+
+fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let carrier = Carrier::Socket(http::listen(dir).unwrap());
     let (stop, stopped) = oneshot::channel();
-    let service: Arc<dyn Service> = Arc::clone(fake) as _;
+    let router = router(fake, dir, &ApiConfig::default());
     let measured = http::Measured::new(&Registry::new(), "test").unwrap();
-    (stop, tokio::spawn(http::serve(service, listener, measured, async { drop(stopped.await) })))
+    (
+        stop,
+        tokio::spawn(http::serve(router, carrier, measured, MAX_CONNECTIONS, async { drop(stopped.await) })),
+    )
+}
+
+/// The API over a fake, with the tokens of a directory.
+pub(crate) fn router(fake: &Arc<Fake>, dir: &Path, config: &ApiConfig) -> axum::Router {
+    let service: Arc<dyn Service> = Arc::clone(fake) as _;
+    let audit = AuditLog::open(dir).unwrap();
+    http::router(service, Arc::new(Gate::new(dir, config)), Arc::new(audit))
 }
 
 #[async_trait]

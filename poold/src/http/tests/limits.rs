@@ -1,6 +1,6 @@
 //! Clients that are slow, idle or many.
 
-use super::fake::{Fake, Serving};
+use super::fake::{Fake, MAX_CONNECTIONS, Serving};
 use crate::{
     api::{Service as _, Submission},
     http::socket_path,
@@ -47,7 +47,7 @@ async fn who_asks_nothing_is_let_go() {
 async fn a_body_that_does_not_come_is_not_awaited_for_ever() {
     let serving = Serving::new(&Fake::new());
     let mut stream = connect(&serving).await;
-    stream.write_all(b"POST /v1/jobs HTTP/1.1\r\nhost: poold\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
+    stream.write_all(b"POST /v1/jobs HTTP/1.1\r\nhost: poold\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
     let answer = rest(stream).await;
     assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("no answer within"), "{answer}");
 }
@@ -56,7 +56,7 @@ async fn a_body_that_does_not_come_is_not_awaited_for_ever() {
 async fn more_clients_than_are_served_at_once_wait_for_their_turn() {
     let serving = Serving::new(&Fake::new());
     let mut served = Vec::new();
-    for _ in 0..256 {
+    for _ in 0..MAX_CONNECTIONS {
         served.push(connect(&serving).await);
     }
     let mut next = connect(&serving).await;

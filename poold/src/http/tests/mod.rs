@@ -2,5 +2,7 @@
 
 pub(crate) mod fake;
 mod limits;
+mod network;
 mod requests;
 mod sockets;
+mod tokens;

@@ -2,7 +2,7 @@
 
 use super::fake::{Fake, Serving};
 use crate::{
-    api::ErrorBody,
+    api::{Problem, ServiceError},
     http::socket_path,
     job::{Finish, JobRequest},
 };
@@ -18,7 +18,9 @@ async fn ask(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, 
     let mut stream = UnixStream::connect(socket_path(serving.dir.path())).await.unwrap();
     let length = body.len();
     // HTTP/1.0: the answer's body is not in chunks.
-    let head = format!("{method} {path} HTTP/1.0\r\nhost: poold\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nhost: poold\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     // A server that refuses what is too long need not read it.
     drop(stream.write_all(body).await);
@@ -32,8 +34,8 @@ async fn ask(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, 
 
 async fn refusal(serving: &Serving, method: &str, path: &str, body: &[u8]) -> (u16, String) {
     let (status, _, body) = ask(serving, method, path, body).await;
-    let error: ErrorBody = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
-    (status, error.error.to_string())
+    let problem: Problem = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+    (status, ServiceError::from(problem).to_string())
 }
 
 #[tokio::test]

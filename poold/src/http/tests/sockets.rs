@@ -70,7 +70,7 @@ async fn a_client_that_sends_half_a_request_hinders_neither_others_nor_the_end()
     let mut serving = Serving::new(&fake);
     let socket = socket_path(serving.dir.path());
     let mut slow = tokio::net::UnixStream::connect(&socket).await.unwrap();
-    slow.write_all(b"POST /v1/jobs HTTP/1.1\r\nhost: poold\r\ncontent-length: 50\r\n\r\n{").await.unwrap();
+    slow.write_all(b"POST /v1/jobs HTTP/1.1\r\nhost: poold\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{").await.unwrap();
     let mut other = tokio::net::UnixStream::connect(&socket).await.unwrap();
     other.write_all(b"GET /_health/ping HTTP/1.1\r\nhost: poold\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
