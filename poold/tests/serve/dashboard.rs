@@ -319,8 +319,8 @@ fn prometheus_scrapes_it_and_answers_all_that_the_dashboard_and_the_alerts_ask()
         let name = rule["name"].as_str().unwrap();
         is_known(&known, name, rule["query"].as_str().unwrap());
         assert_eq!(rule["lastError"], Value::Null, "{rule}");
-        // The tests' machine may be out of room; all else is well.
-        assert!(rule["state"] == "inactive" || name == "PooldDiskFilling", "{rule}");
+        // Pending is what depends on the machine: a disk that is slow or full.
+        assert_ne!(rule["state"], "firing", "{rule}");
     }
     drop(prometheus);
     place.ends_with_nothing_left();
