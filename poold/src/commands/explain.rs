@@ -110,7 +110,7 @@ pub(super) fn describe_all(explanation: Explanation, now: Moment) -> String {
     let mut text = Lines::default();
     text.why(&explanation);
     let Explanation { job, history, .. } = explanation;
-    text.0 + &describe(&JobDetail { job, history }, now)
+    text.0 + describe(&JobDetail { job, history }, now).as_str()
 }
 
 fn describe(detail: &JobDetail, now: Moment) -> String {

@@ -122,3 +122,48 @@ fn known(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{http::StatusCode, response::IntoResponse, routing::get};
+    use tower::ServiceExt as _;
+
+    async fn events() -> impl IntoResponse {
+        ([(CONTENT_TYPE, "text/event-stream")], "data: {}\n\n")
+    }
+
+    #[tokio::test]
+    async fn clients_make_no_series_and_readers_of_events_count_until_they_go() {
+        let measured = Measured::new(&Registry::new(), "test").unwrap();
+        let router = Router::new()
+            .route("/jobs/{job}", get(async || StatusCode::NO_CONTENT))
+            .route("/events", get(events));
+        let router = measured.around(router);
+        let ask = async |method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap()
+        };
+        for path in ["/jobs/1", "/jobs/2", "/nosuch/1", "/nosuch/2"] {
+            ask("GET", path).await;
+        }
+        ask("BREW", "/jobs/1").await;
+        let count = |labels: &[&str; 3]| measured.requests.with_label_values(labels).get();
+        assert_eq!(count(&["/jobs/{job}", "GET", "204"]), 2);
+        assert_eq!(count(&["other", "GET", "404"]), 2);
+        assert_eq!(count(&["/jobs/{job}", "other", "405"]), 1);
+
+        assert_eq!(measured.event_readers.get(), 0);
+        let answer = ask("GET", "/events").await;
+        let other = ask("GET", "/events").await;
+        assert_eq!(measured.event_readers.get(), 2);
+        drop(other);
+        assert_eq!(&*answer.into_body().collect().await.unwrap().to_bytes(), b"data: {}\n\n");
+        assert_eq!(measured.event_readers.get(), 0);
+
+        let connection = measured.connection();
+        assert_eq!(measured.connections.get(), 1);
+        drop(connection);
+        assert_eq!(measured.connections.get(), 0);
+    }
+}

@@ -10,8 +10,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::net::UnixStream,
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Stdio},
     thread,
@@ -77,7 +76,7 @@ fn configuration(dir: &Path) -> std::path::PathBuf {
     for file in ["prometheus.yml", "alerts.yml"] {
         fs::copy(repository("contrib/prometheus").join(file), dir.join(file)).unwrap();
     }
-    for file in ["poold.token", "poold-ca.pem"] {
+    for file in ["poold.token", "poold-ca.pem"].iter().filter(|file| !dir.join(file).exists()) {
         fs::write(dir.join(file), "").unwrap();
     }
     dir.join("prometheus.yml")
@@ -183,21 +182,28 @@ fn is_known(families: &Families, what: &str, expression: &str) {
     }
 }
 
-/// A TCP port that leads to a place's socket, for Prometheus knows no Unix sockets.
-fn door_to(place: &Place) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, socket) = (listener.local_addr().unwrap(), place.state().join("run/poold.sock"));
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let Ok(mut client) = client else { return };
-            // Ends with the place.
-            let Ok(mut server) = UnixStream::connect(&socket) else { return };
-            let (mut asks, mut hears) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || std::io::copy(&mut asks, &mut hears));
-            thread::spawn(move || std::io::copy(&mut server, &mut client));
-        }
-    });
-    address
+/// A place with a door on the network as Prometheus wants it, and what it needs to come in, in `dir`.
+fn place_with_a_door(dir: &Path) -> (Place, SocketAddr) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    fs::write(dir.join("poold-ca.pem"), certificate.pem()).unwrap();
+    fs::write(dir.join("poold.key"), key.serialize_pem()).unwrap();
+    let path = |file: &str| dir.join(file).display().to_string();
+    let api = format!(
+        "\n[api]\nlisten = \"127.0.0.1:0\"\ntls_certificate = \"{}\"\ntls_key = \"{}\"\n",
+        path("poold-ca.pem"),
+        path("poold.key")
+    );
+    let mut place = Place::new(&(brisk() + &api)).with_small_runner();
+    let token = place.says(&["token", "create", "prometheus", "--role", "read"]);
+    fs::write(dir.join("poold.token"), token.trim()).unwrap();
+    place.serve();
+    let log = place.log();
+    let (_, address) = log.split_once("https://").unwrap_or_else(|| panic!("no address: {log}"));
+    let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap();
+    let address = address[..end].parse().unwrap();
+    (place, address)
 }
 
 /// A Prometheus that runs until this is dropped.
@@ -218,13 +224,9 @@ impl Prometheus {
     fn start(dir: &Path, target: SocketAddr) -> Self {
         let config = configuration(dir);
         let text = fs::read_to_string(&config).unwrap();
-        let (_, rest) = text.split_once("rule_files:").unwrap();
-        let (rules, _) = rest.split_once("scrape_configs:").unwrap();
-        let text = format!(
-            "global:\n  scrape_interval: 500ms\n  evaluation_interval: 500ms\nrule_files:{rules}scrape_configs:\n  - job_name: \
-             poold\n    static_configs:\n      - targets: [\"{target}\"]\n"
-        );
-        fs::write(&config, text).unwrap();
+        let changed = text.replace("pool.example.org:8600", &target.to_string()).replace("15s", "500ms");
+        assert!(changed.contains(&target.to_string()) && changed.contains("interval: 500ms"), "{changed}");
+        fs::write(&config, changed).unwrap();
         let mut process = tool("prometheus")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
@@ -279,10 +281,9 @@ const MAY_BE_EMPTY: [&str; 1] = ["Refused and failed requests, an hour"];
 
 #[test]
 fn prometheus_scrapes_it_and_answers_all_that_the_dashboard_and_the_alerts_ask() {
-    let mut place = Place::new(&brisk()).with_small_runner();
-    place.serve();
     let dir = tempfile::tempdir().unwrap();
-    let prometheus = Prometheus::start(dir.path(), door_to(&place));
+    let (mut place, address) = place_with_a_door(dir.path());
+    let prometheus = Prometheus::start(dir.path(), address);
     prometheus.until("up{job=\"poold\"} == 1");
     for _ in 0..3 {
         let id = place.submit(&[], &["sh", "-c", "echo hello; sleep 0.3"]);
@@ -318,8 +319,8 @@ fn prometheus_scrapes_it_and_answers_all_that_the_dashboard_and_the_alerts_ask()
         let name = rule["name"].as_str().unwrap();
         is_known(&known, name, rule["query"].as_str().unwrap());
         assert_eq!(rule["lastError"], Value::Null, "{rule}");
-        // The tests' machine may be out of room; all else is well.
-        assert!(rule["state"] == "inactive" || name == "PooldDiskFilling", "{rule}");
+        // Pending is what depends on the machine: a disk that is slow or full.
+        assert_ne!(rule["state"], "firing", "{rule}");
     }
     drop(prometheus);
     place.ends_with_nothing_left();

@@ -42,7 +42,8 @@ impl Collector {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
-                let request = read(&stream);
+                // One that was killed half-way has asked for nothing.
+                let Some(request) = read(&stream) else { continue };
                 let status = if unwell > 0 { "503 Service Unavailable" } else { "200 OK" };
                 if unwell == 0 {
                     kept.lock().unwrap().push(request);
@@ -92,18 +93,20 @@ impl Collector {
     }
 }
 
-/// A request with a length.
-fn read(stream: &TcpStream) -> Request {
+/// A request with a length; none when the connection ends before.
+fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
-        assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
     }
     let length = head.to_lowercase();
     let length = length.split_once("content-length: ").unwrap().1.lines().next().unwrap().parse().unwrap();
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    Request { head, body }
+    reader.read_exact(&mut body).ok()?;
+    Some(Request { head, body })
 }
 
 fn value(attributes: &[KeyValue], key: &str) -> Option<Value> {

@@ -68,6 +68,8 @@ fn status() -> PoolStatus {
         instances: BTreeMap::from([("idle".to_owned(), 2), ("running".to_owned(), 1)]),
         price_per_hour: 0.11,
         at_quota: true,
+        at_max_instances: true,
+        at_provider_quota: false,
         at_capacity: vec!["large".try_into().unwrap()],
         problems: vec!["create: no such image \u{1b}[2J".to_owned()],
     }
