@@ -71,8 +71,11 @@ fn head(state: &State, frame: &mut Frame<'_>, area: Rect) {
             if !status.loaded {
                 limits.push("the instances have not been listed yet".to_owned());
             }
-            if status.at_quota {
-                limits.push("quota used up".to_owned());
+            if status.at_provider_quota {
+                limits.push("the provider's quota is used up".to_owned());
+            }
+            if status.at_max_instances {
+                limits.push("as many instances as max_instances allows".to_owned());
             }
             if !status.at_capacity.is_empty() {
                 let types: Vec<&str> = status.at_capacity.iter().map(AsRef::as_ref).collect();

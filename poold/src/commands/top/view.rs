@@ -177,7 +177,7 @@ impl Pool {
         // An older server says no more than this.
         let Some(status) = &self.status else { return Vec::new() };
         let row = |kind: &str, covers: &str| [kind.to_owned(), harmless_line(covers), "not known".to_owned()];
-        let quota = status.at_quota.then(|| row("quota", "all"));
+        let quota = status.at_provider_quota.then(|| row("quota", "all"));
         let capacity = status.at_capacity.iter().map(|of| row("capacity", of.as_str()));
         quota.into_iter().chain(capacity).collect()
     }
