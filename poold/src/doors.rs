@@ -68,6 +68,11 @@ impl Doors {
         Ok(Self { socket, network, gate, max_connections: api.max_connections as usize })
     }
 
+    /// Most connections from clients.
+    pub(crate) fn max_connections(api: &ApiConfig) -> u64 {
+        MAX_SOCKET_CONNECTIONS as u64 + api.listen.map_or(0, |_| u64::from(api.max_connections))
+    }
+
     /// Where on the network it is asked, for people.
     pub(crate) fn describe(&self) -> String {
         let Some(network) = &self.network else { return String::new() };

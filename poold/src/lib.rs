@@ -18,6 +18,7 @@ mod drivers;
 mod http;
 mod job;
 mod manual;
+mod open_files;
 mod operate;
 mod page;
 mod process_metrics;

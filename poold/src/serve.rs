@@ -8,7 +8,7 @@ use crate::{
     drivers::driver,
     http::{AuditLog, Measured},
     job::JobState,
-    process_metrics,
+    open_files, process_metrics,
     program_config::InputError,
     queue::{Queue, QueueError, SqliteQueue},
     say::say,
@@ -102,6 +102,12 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let outputs_dir = state_dir.join("outputs");
     let outputs = OutputStore::open(outputs_dir.clone()).map_err(InputError::file(&outputs_dir))?;
     let audit = AuditLog::open(&state_dir).map_err(InputError::file(&state_dir))?;
+    // One each; with no limit to instances, as many as a large pool has.
+    let workers = match config.pool.max_instances {
+        0 => 10_000,
+        most => most,
+    };
+    open_files::allow(u64::from(workers) + Doors::max_connections(&config.api));
     // From here on others see it, and may tell it to stop.
     let mut told_to_stop = std::pin::pin!(told_to_stop());
     let doors = Doors::open(&config.api, &state_dir).await?;

@@ -1,6 +1,7 @@
 //! Measures the program and its parts as they are used, with the machine's own yardsticks beside them.
 //! `cargo xtask bench` runs it; docs/performance.md says what each figure is.
 
+mod api;
 mod connections;
 mod conversation;
 mod error;
@@ -41,6 +42,8 @@ enum Group {
     Executor,
     /// Jobs through the whole program: how many a second, how soon, and its start
     Jobs,
+    /// The HTTP API over TCP: submissions, and whether readers slow the dispatcher
+    Api,
     /// Frames between a pool and a worker's daemon
     Sessions,
     /// The memory of open connections
@@ -74,6 +77,7 @@ fn run(group: Group) -> Result<(), BenchError> {
     match group {
         Group::Yardsticks => yardsticks::run(dir.path()),
         Group::Jobs => jobs::run(dir.path()),
+        Group::Api => api::run(dir.path()),
         Group::Executor => executor::run(dir.path()),
         Group::Sessions => sessions::run(dir.path()),
         Group::Connections => connections::run(dir.path()),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod load;
 mod network;
 mod schemathesis;
 #[path = "../serve/support.rs"]
