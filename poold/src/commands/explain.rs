@@ -110,7 +110,8 @@ pub(super) fn describe_all(explanation: Explanation, now: Moment) -> String {
     let mut text = Lines::default();
     text.why(&explanation);
     let Explanation { job, history, .. } = explanation;
-    text.0 + describe(&JobDetail { job, history }, now).as_str()
+    text.0.push_str(&describe(&JobDetail { job, history }, now));
+    text.0
 }
 
 fn describe(detail: &JobDetail, now: Moment) -> String {
