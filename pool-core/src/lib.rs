@@ -121,7 +121,8 @@ pub use crate::{
 pub use pool_api::*;
 pub use pool_protocol::{Outcome, OutputChunk, OutputStream, RequestError, RunEnd, StreamSize};
 pub use pool_state::{
-    CallKind, Category, CreateRefusal, Failure, FailureClass, ForeignInstance, IdleBehavior, InstanceRefusal,
+    CallKind, Category, Covered, CoveredTypes, CreateRefusal, FailingBoots, Failure, FailureClass,
+    ForeignInstance, HeldOff, HoldOffEnd, HoldOffView, IdleBehavior, InstanceCounts, InstanceRefusal,
     InstanceView, JobChanges, JobCursor, JobEnd, JobStatus, Missing, NoFit, Notice, Phase, Plan, PlanOptions,
     PoolView, QueuedJob, QuotaScope, Shortage, ShutdownReason, StartRefusal, Time, TypeView, WaitReason,
     WaitingJobs, WorkerView, fits, plan,

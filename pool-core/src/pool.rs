@@ -15,11 +15,12 @@ use crate::{
     sweep::sweep_now_and_then,
     wall_clock::WallClock,
 };
-use pool_api::{InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
+use pool_api::{HourlyPrice, InstanceId, InstanceSet, InstanceTypeName, JobId, JobSpec, RunId};
 use pool_protocol::{OutputChunk, OutputStream};
 use pool_state::{
-    CreateRefusal, IdleBehavior, InstanceRefusal, InstanceView, JobChanges, JobCursor, JobStart, JobStatus,
-    Notice, Phase, PoolSetup, PoolState, PoolView, StartRefusal, TagNames, Time,
+    CreateRefusal, FailingBoots, HoldOffView, IdleBehavior, InstanceCounts, InstanceRefusal, InstanceView,
+    JobChanges, JobCursor, JobStart, JobStatus, Notice, Phase, PoolSetup, PoolState, PoolView, StartRefusal,
+    TagNames, Time,
 };
 use prometheus::Registry;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -485,6 +486,22 @@ impl Pool {
     /// p17: every worker and every create in flight, by id.
     pub fn instances(&self) -> Vec<InstanceView> {
         self.shell.look(PoolState::instances)
+    }
+
+    /// Instances by type and phase, creates in flight without one, and what all of them cost an hour: cheaper than
+    /// [`instances`](Self::instances).
+    pub fn instance_counts(&self) -> (InstanceCounts, HourlyPrice) {
+        self.shell.look(PoolState::instance_counts)
+    }
+
+    /// What is not asked of the provider now, because it has refused it.
+    pub fn hold_offs(&self) -> Vec<HoldOffView> {
+        self.shell.look(|state| state.hold_offs(self.shell.now()))
+    }
+
+    /// Types whose last boots have all failed.
+    pub fn failing_boots(&self) -> Vec<FailingBoots> {
+        self.shell.look(|state| state.failing_boots(self.shell.now()))
     }
 
     /// p18: destroys a worker at once, whatever it does.

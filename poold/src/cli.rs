@@ -10,11 +10,12 @@ use crate::{
     },
     config::commands::ConfigCommand,
     demo::{self, DemoEnd, DemoOptions, RestartError},
+    manual::{CompletionsArguments, ManArguments},
     operate::{DestroyArguments, ServeArguments},
     say::say,
     token_commands::TokenCommand,
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{error::Error, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,8 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// The command line, the configuration or the state directory cannot be used. Nothing was started.
 pub(crate) const BAD_INPUT: u8 = 2;
+/// `poold serve`: another program has taken the instances over. Started again, it would take them back, and so on.
+pub(crate) const SUPERSEDED: u8 = 4;
 /// It was interrupted, and cleaned up.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -35,7 +38,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
     about,
     after_help = "\
 Exit codes: 0 all went as it should; 1 something went wrong; 2 the command line, an input, the configuration or the state \
-directory cannot be used, and nothing was done; 3 poold serve does not run or does not answer; 124 not within --timeout; \
+directory cannot be used, and nothing was done; 3 poold serve does not run or does not answer; 4 poold serve was superseded; 124 not within --timeout; \
 125 the job was cancelled; 130 interrupted, and cleaned up. Commands that wait for jobs have more: see their --help."
 )]
 struct Cli {
@@ -88,6 +91,10 @@ enum Command {
     /// Makes, lists and revokes tokens: who may ask over the network
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Prints completions of this command line for a shell
+    Completions(CompletionsArguments),
+    /// Prints the manual page, or writes one for each command
+    Man(ManArguments),
     /// Serves as the runner on a worker (called by the pool, not by people)
     #[command(hide = true, disable_help_flag = true)]
     Runner {
@@ -154,6 +161,8 @@ pub fn run() -> ExitCode {
         Command::Simulate(arguments) => arguments.run(),
         Command::Config(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Completions(arguments) => arguments.run(&Cli::command()),
+        Command::Man(arguments) => arguments.run(&Cli::command()),
         Command::Runner { .. } => {
             say("poold: `runner` must be the first argument");
             ExitCode::from(BAD_INPUT)

@@ -1,10 +1,11 @@
 //! The commands that run the pool rather than ask it.
 
 use crate::{
-    cli::{BAD_INPUT, FAILED, OK, fail},
+    cli::{BAD_INPUT, FAILED, OK, SUPERSEDED, fail},
     destroy_all::{self, DestroyError, DestroyOptions},
+    dispatcher::DispatchError,
     say::{say, with_causes},
-    serve::{self, ServeOptions},
+    serve::{self, ServeError, ServeOptions},
     state_dir,
 };
 use clap::{Args, ValueEnum};
@@ -32,6 +33,10 @@ struct Common {
 
 /// `poold serve`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Exit codes: 0 it was told to stop; 1 something went wrong while it ran: another start takes up what there is; 2 the configuration \
+or the state directory cannot be used, and nothing was started; 4 another program has taken the instances over: to start this one \
+again would take them back. Jobs and instances go on, whatever the code.")]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     common: Common,
@@ -76,7 +81,11 @@ impl ServeArguments {
         };
         let options = ServeOptions { config: common.config, state_dir, only_log };
         let Err(error) = runtime.block_on(serve::run(&options)) else { return ExitCode::from(OK) };
-        let code = if error.is_bad_input() { BAD_INPUT } else { FAILED };
+        let code = match &error {
+            ServeError::Dispatch(DispatchError::Superseded { .. }) => SUPERSEDED,
+            error if error.is_bad_input() => BAD_INPUT,
+            _ => FAILED,
+        };
         if only_log {
             tracing::error!(error = with_causes(&error), exit_code = code, "poold serve has ended");
             return ExitCode::from(code);

@@ -248,24 +248,18 @@ impl Doors {
             // An error is the end of the program.
             drop(stopping.wait_for(|stop| *stop).await);
         };
-        let router = http::router(service, Arc::new(self.gate), Arc::new(audit));
+        let router = measured.around(http::router(service, Arc::new(self.gate), Arc::new(audit)));
         let socket = http::serve(
             router.clone(),
             self.socket,
-            measured.clone(),
             MAX_SOCKET_CONNECTIONS,
+            measured.clone(),
             stopped(stopping.clone()),
         );
         let network = async {
             if let Some(listener) = self.network {
-                http::serve(
-                    router,
-                    Carrier::Network(listener),
-                    measured,
-                    self.max_connections,
-                    stopped(stopping),
-                )
-                .await;
+                let carrier = Carrier::Network(listener);
+                http::serve(router, carrier, self.max_connections, measured.clone(), stopped(stopping)).await;
             }
         };
         tokio::join!(socket, network);
@@ -310,7 +304,7 @@ fn open_queue(state_dir: &Path, config: &ServeConfig) -> Result<Box<dyn Queue>, 
 }
 
 /// Ctrl-C, or what a service manager sends, from this call on: not only once the future is polled.
-fn told_to_stop() -> impl Future<Output = ()> {
+pub(crate) fn told_to_stop() -> impl Future<Output = ()> {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     async {
         match (interrupt, terminate) {

@@ -14,7 +14,7 @@ struct Prerequisite {
     needed_for: &'static str,
 }
 
-const PREREQUISITES: [Prerequisite; 3] = [
+const PREREQUISITES: [Prerequisite; 5] = [
     Prerequisite {
         program: "sshd",
         elsewhere: "/usr/sbin/sshd",
@@ -26,6 +26,18 @@ const PREREQUISITES: [Prerequisite; 3] = [
         elsewhere: "/usr/bin/sudo",
         debian_package: "sudo",
         needed_for: "workers whose remote user is not root become root through it",
+    },
+    Prerequisite {
+        program: "chromium",
+        elsewhere: "/usr/bin/chromium",
+        debian_package: "chromium",
+        needed_for: "the web page is tested in a real browser",
+    },
+    Prerequisite {
+        program: "chromedriver",
+        elsewhere: "/usr/bin/chromedriver",
+        debian_package: "chromium-driver",
+        needed_for: "the browser is driven through it",
     },
     Prerequisite {
         program: "promtool",
@@ -82,13 +94,19 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_asked_for() {
         let text = missing_from(|each| each.program == "sudo").unwrap();
-        assert!(text.ends_with("apt-get install openssh-server prometheus"), "{text}");
+        assert!(
+            text.ends_with("apt-get install openssh-server chromium chromium-driver prometheus"),
+            "{text}"
+        );
         assert!(!text.contains("sudo"), "{text}");
     }
 
     #[test]
     fn one_command_installs_all_that_is_missing() {
         let text = missing_from(|_| false).unwrap();
-        assert!(text.ends_with("apt-get install openssh-server sudo prometheus"), "{text}");
+        assert!(
+            text.ends_with("apt-get install openssh-server sudo chromium chromium-driver prometheus"),
+            "{text}"
+        );
     }
 }

@@ -36,6 +36,7 @@ fn pool(workers: usize, idle: usize) -> PoolView {
         unallocated: 0,
         creating: 0,
         at_capacity: false,
+        boots_fail: false,
         at_quota: false,
         quota_scope: None,
         min_idle: 0,

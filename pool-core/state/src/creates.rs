@@ -39,6 +39,19 @@ pub enum CreateRefusal {
     /// No placement has capacity for the type.
     #[error("no capacity for instance type {0}")]
     AtCapacity(InstanceTypeName),
+    /// The last boots of the type have all failed.
+    #[error(
+        "the last {failures} boots of instance type {instance_type} have failed: it is tried again in {:.1} s",
+        .wait.as_secs_f64()
+    )]
+    BootsFail {
+        /// The type.
+        instance_type: InstanceTypeName,
+        /// How many.
+        failures: u32,
+        /// Until when none is asked for.
+        wait: Duration,
+    },
     /// The provider's quota is used up.
     #[error("the provider's quota is used up")]
     AtQuota,
@@ -94,6 +107,9 @@ impl PoolState {
         }
         if self.at_capacity(now, type_name) {
             return Err(CreateRefusal::AtCapacity(type_name.clone()));
+        }
+        if let Some(refusal) = self.boots_refuse(type_name, now) {
+            return Err(refusal);
         }
         let limit = self.settings().max_instances;
         if limit > 0 && self.instances_and_creates() >= limit as usize {

@@ -1,7 +1,7 @@
 //! When not to ask the cloud: quota, capacity and the rate of calls, each by its own rules.
 
 use crate::{
-    HoldOffCounts, Time,
+    HoldOffCounts, HoldOffEnd, Time,
     events::CallKind,
     rate::Backoff,
     scope::{Membership, Scope, ScopeCounts},
@@ -82,6 +82,28 @@ impl HoldOffs {
             Some(Quota::UntilFewerThan(n)) => counts.of(scope) >= *n,
             None => false,
         }
+    }
+
+    /// The scopes whose quota is used up, and when that ends.
+    pub(crate) fn quotas(
+        &self,
+        counts: &ScopeCounts,
+        now: Time,
+    ) -> impl Iterator<Item = (&Scope, HoldOffEnd)> {
+        self.quota.iter().filter(move |(scope, _)| self.quota_used_up(scope, counts, now)).map(
+            |(scope, quota)| {
+                let end = match quota {
+                    Quota::Until(until) => HoldOffEnd::At(*until),
+                    Quota::UntilFewerThan(n) => HoldOffEnd::FewerThan(*n),
+                };
+                (scope, end)
+            },
+        )
+    }
+
+    /// The scopes without capacity, and until when.
+    pub(crate) fn capacities(&self, now: Time) -> impl Iterator<Item = (&Scope, Time)> {
+        self.capacity.iter().map(|(scope, until)| (scope, *until)).filter(move |(_, until)| *until > now)
     }
 
     /// True when the quota of everything in every placement is used up.

@@ -10,10 +10,12 @@
 //!
 //! The scheduler's [`plan`](plan()) is a pure function of a queue and a view of the pool.
 
+mod boots;
 mod calls;
 mod creates;
 mod events;
 mod holdoff;
+mod holdoff_view;
 mod job_log;
 mod listing;
 mod phase;
@@ -36,11 +38,13 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use boots::FailingBoots;
 pub use creates::{CreateRefusal, FreshInstance};
 pub use events::{
     BootOutcome, CallKind, CreateInstance, Effect, Event, Failure, FailureClass, Notice, Observation,
     ProbeResult, RunList, StartAnswer,
 };
+pub use holdoff_view::{Covered, CoveredTypes, HeldOff, HoldOffEnd, HoldOffView};
 pub use job_log::{JobChanges, JobCursor};
 pub use phase::{Input, Phase, ShutdownReason, next};
 pub use plan::{
@@ -52,5 +56,7 @@ pub use runs::{JobStart, StartRefusal};
 pub use settings::Settings;
 pub use tags::{ForeignInstance, IdleBehavior, IdleBehaviorError, SecretHash, TagNames};
 pub use time::Time;
-pub use views::{Category, Gauges, HoldOffCounts, InstanceView, JobStatus, PoolView, TypeView, WorkerView};
+pub use views::{
+    Category, Gauges, HoldOffCounts, InstanceCounts, InstanceView, JobStatus, PoolView, TypeView, WorkerView,
+};
 pub use worker::{JobEnd, ListedInstance};

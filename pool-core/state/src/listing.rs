@@ -355,6 +355,8 @@ impl PoolState {
         }
         if worker.create_began.is_some() && !worker.boot_reported {
             self.emit(Effect::Observe(Observation::Boot(BootOutcome::Disappeared)));
+            let why = || "it was gone before it was ready".to_owned();
+            self.note_boot(&worker.type_name, BootOutcome::Disappeared, why);
         }
         if let Some(category) = category {
             self.emit(Effect::Observe(Observation::Disappeared(category)));

@@ -2,6 +2,7 @@
 
 use crate::{
     Effect, Event, Observation, SecretHash, Settings, TagNames, Time,
+    boots::Boots,
     calls::Calls,
     events::BootOutcome,
     holdoff::HoldOffs,
@@ -79,6 +80,7 @@ pub struct PoolState {
     /// Workers that another program has taken over.
     pub(crate) taken: BTreeSet<InstanceId>,
     pub(crate) holdoffs: HoldOffs,
+    pub(crate) boots: Boots,
     pub(crate) create_throttle: Option<Time>,
     /// Per type, the position of the placement that is tried next.
     pub(crate) next_placement: BTreeMap<InstanceTypeName, usize>,
@@ -133,6 +135,7 @@ impl PoolState {
             left_alone: BTreeSet::new(),
             taken: BTreeSet::new(),
             holdoffs: HoldOffs::default(),
+            boots: Boots::default(),
             create_throttle: None,
             next_placement: BTreeMap::new(),
             probe_queue: VecDeque::new(),
@@ -304,13 +307,15 @@ impl PoolState {
         true
     }
 
-    /// Counts how a boot has ended, once a worker that this process created.
-    pub(crate) fn boot_ended(&mut self, id: &InstanceId, outcome: BootOutcome) {
+    /// Counts how a boot has ended, once a worker that this process created. `why` is asked when it has failed.
+    pub(crate) fn boot_ended(&mut self, id: &InstanceId, outcome: BootOutcome, why: impl FnOnce() -> String) {
         if let Some(worker) = self.workers.get_mut(id)
             && worker.create_began.is_some()
             && !std::mem::replace(&mut worker.boot_reported, true)
         {
+            let type_name = worker.type_name.clone();
             self.emit(Effect::Observe(Observation::Boot(outcome)));
+            self.note_boot(&type_name, outcome, why);
         }
     }
 
@@ -329,7 +334,8 @@ impl PoolState {
         if ended {
             self.notify();
         }
-        match next.into_iter().chain(self.create_throttle).min() {
+        let boots = self.boots.next_end(self.now);
+        match next.into_iter().chain(self.create_throttle).chain(boots).min() {
             Some(at) => self.timers.set(Timer::Wake, at),
             None => self.timers.clear(&Timer::Wake),
         }

@@ -124,7 +124,7 @@ impl PoolState {
         };
         let asked_for = worker.create_began;
         self.step(id, input, to);
-        self.boot_ended(id, BootOutcome::Success);
+        self.boot_ended(id, BootOutcome::Success, String::new);
         if let Some(asked) = asked_for {
             self.emit(Effect::Observe(Observation::TimeToReady(now.since(asked))));
         }

@@ -180,7 +180,7 @@ impl PoolState {
         if self.is_left_to_another(id) || !self.step(id, Input::ShutDown, to) {
             return;
         }
-        self.boot_ended(id, outcome);
+        self.boot_ended(id, outcome, || reason.to_string());
         self.timers.clear(&Timer::Idle(id.clone()));
         self.timers.clear(&Timer::Lifetime(id.clone()));
         self.timers.clear(&Timer::Probe(id.clone()));

@@ -477,7 +477,7 @@ impl PoolState {
         worker.broken = Some(reason.clone());
         let drains = worker.idle_behavior == IdleBehavior::Run;
         self.reindex(id);
-        self.boot_ended(id, BootOutcome::Failure);
+        self.boot_ended(id, BootOutcome::Failure, || reason.clone());
         self.emit(Effect::Report(Notice::Broken { instance: id.clone(), reason }));
         if drains {
             self.change_idle_behavior(id, IdleBehavior::Drain);

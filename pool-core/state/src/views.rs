@@ -122,6 +122,9 @@ pub struct InstanceView {
     pub reserved: Resources,
 }
 
+/// How many instances there are of a type and phase; creates in flight have no phase.
+pub type InstanceCounts = BTreeMap<(InstanceTypeName, Option<Phase>), usize>;
+
 /// What the metrics show of a moment.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Gauges {
@@ -194,6 +197,8 @@ pub struct TypeView {
     pub creating: usize,
     /// No placement has capacity for it.
     pub at_capacity: bool,
+    /// None is asked for now, because its last boots have all failed.
+    pub boots_fail: bool,
     /// A quota that covers it is used up.
     pub at_quota: bool,
     /// Types that share the provider's quota with it.
@@ -294,6 +299,19 @@ impl PoolState {
             noticed: ended.noticed,
             end: ended.end.clone(),
         })
+    }
+
+    /// Instances by type and phase, creates in flight without one, and what all of them cost an hour.
+    pub fn instance_counts(&self) -> (InstanceCounts, HourlyPrice) {
+        let mut counts: BTreeMap<(&InstanceTypeName, Option<Phase>), usize> = BTreeMap::new();
+        for create in self.creates.values().filter(|create| create.instance.is_none()) {
+            *counts.entry((&create.create.instance_type.name, None)).or_default() += 1;
+        }
+        for worker in self.workers.values() {
+            *counts.entry((&worker.type_name, Some(worker.state.phase()))).or_default() += 1;
+        }
+        let counts = counts.into_iter().map(|((name, phase), count)| ((name.clone(), phase), count));
+        (counts.collect(), self.price_in_use())
     }
 
     /// The configured name of a worker's type.
@@ -419,6 +437,7 @@ impl PoolState {
                 unallocated: unallocated.get(&instance_type.name).copied().unwrap_or(0),
                 creating: creating.get(&instance_type.name).copied().unwrap_or(0),
                 at_capacity: self.at_capacity(now, &instance_type.name),
+                boots_fail: self.boots.held_off(&instance_type.name, now).is_some(),
                 at_quota: self.at_quota_for(now, &instance_type.name),
                 quota_group: group.clone(),
                 quota_scope: self.quota_scope(now, instance_type, group),

@@ -1,6 +1,7 @@
 //! What the program says to its clients and they to it: JSON over HTTP.
 
 mod error;
+pub(crate) mod numbers;
 pub(crate) mod routes;
 pub(crate) mod schemas;
 mod service;

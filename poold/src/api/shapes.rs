@@ -1,6 +1,9 @@
 //! The JSON that goes over the API. Fields are only ever added.
 
-use super::schemas::ResourcesSchema;
+use super::{
+    numbers::{optional_place, whole_number},
+    schemas::ResourcesSchema,
+};
 use crate::job::{Finish, HistoryEntry, Job, JobRequest, JobState, Moment, OutputKept};
 use pool_core::{InstanceId, InstanceTypeName, JobGroup, JobId, Resources};
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,9 @@ pub(crate) struct Submission {
     /// Chosen by the client (1 to 64 printable characters): asking again with the same one makes no second submission,
     /// and answers with the first one's ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub(crate) request_id: Option<String>,
+    #[schema(min_items = 1, max_items = 10000)]
     pub(crate) jobs: Vec<JobRequest>,
 }
 
@@ -32,17 +37,21 @@ pub(crate) struct Submitted {
 pub(crate) struct JobQuery {
     /// States with commas between; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(
+        pattern = r"^(queued|locked|running|complete|cancelled)(,(queued|locked|running|complete|cancelled))*$"
+    )]
     pub(crate) state: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = r"^[A-Za-z0-9_][A-Za-z0-9._\-]{0,62}$")]
     pub(crate) group: Option<JobGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     /// `key=value`, with commas between: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^=,]+=[^,]*(,[^=,]+=[^,]*)*$")]
     pub(crate) label: Option<String>,
     /// Only jobs that were submitted before the one with this number: the `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_place")]
     pub(crate) before: Option<u64>,
     /// At most so many, 1 to 1000. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +241,7 @@ pub(crate) struct PoolStatus {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KillRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub(crate) reason: Option<String>,
 }
 
@@ -239,6 +249,8 @@ pub(crate) struct KillRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PriorityRequest {
+    #[schema(maximum = 1000000)]
+    #[serde(deserialize_with = "whole_number")]
     pub(crate) priority: u32,
 }
 

@@ -111,7 +111,7 @@ impl Client {
         self.get(routes::INSTANCES).await
     }
 
-    /// `hold`, `drain`, `run` or `kill`; a reason for the last.
+    /// `hold`, `drain`, `run` or `kill`.
     pub(crate) async fn act_on_instance(
         &self,
         id: &InstanceId,

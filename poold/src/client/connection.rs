@@ -1,31 +1,27 @@
-//! One question, one connection.
+//! Questions and answers, over connections that are kept for the next question.
 
-use super::error::ClientError;
-use crate::{
-    api::Problem,
-    http::{Reach, socket_path},
+use super::{
+    dial::{Dialer, Sender, Target},
+    error::ClientError,
 };
+use crate::api::{Problem, ServiceError};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, StatusCode,
     body::Incoming,
-    client::conn::http1,
-    header::{CONTENT_TYPE, HOST},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
 };
-use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::{
     future::Future,
-    io,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tokio::{
-    net::UnixStream,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Until an answer begins. The server's own limit is shorter, and its answer says more.
 const ANSWER_LIMIT: Duration = Duration::from_secs(70);
@@ -36,19 +32,24 @@ const MAX_ANSWER: usize = 1024 * 1024 * 1024;
 /// How long a question is asked again while `poold serve` starts anew.
 const RESTART_LIMIT: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// A connection that had no question for so long is not used again: the server closes it after 30 s, and a question that
+/// is under way then is lost.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Asks the `poold serve` of one state directory.
+/// Asks one `poold serve`.
 #[derive(Debug)]
 pub(crate) struct Client {
-    state_dir: PathBuf,
+    dialer: Dialer,
     /// It was there once: if it is not now, it may be starting anew.
     reached: AtomicBool,
+    /// Connections without a question, and since when.
+    kept: Mutex<Vec<(Sender, Instant)>>,
 }
 
 impl Client {
     /// Nothing is asked yet.
-    pub(crate) fn new(state_dir: PathBuf) -> Self {
-        Self { state_dir, reached: AtomicBool::new(false) }
+    pub(crate) fn new(target: Target) -> Self {
+        Self { dialer: Dialer::new(target), reached: AtomicBool::new(false), kept: Mutex::default() }
     }
 
     /// Asks again for up to ten seconds if it has been there before and is gone: for questions that may be asked twice.
@@ -78,71 +79,102 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<T, ClientError> {
-        let (status, bytes) = whole(self.send(method, path, body).await?).await?;
+        let (sender, response) = self.begin(method, path, body).await?;
+        let (status, bytes) = whole(response).await?;
+        self.keep(sender);
         serde_json::from_slice(&bytes).map_err(|source| ClientError::Strange { status, source })
     }
 
-    /// Asks once. What is no success is an error.
+    /// Asks once, for an answer of any length. What is no success is an error.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "poold")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| ClientError::Request(error.into()))?;
-        let stream = self.connect().await?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| ClientError::Lost(error.into()))?;
-        // Ends with the answer's body, or when that is dropped. Its error is the body's error.
-        tokio::spawn(async { drop(connection.await) });
-        let response = timeout(ANSWER_LIMIT, sender.send_request(request))
+        Ok(self.begin(method, path, body).await?.1)
+    }
+
+    async fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Sender, Response<Incoming>), ClientError> {
+        let request = self.request(method, path, body)?;
+        let (sender, response) = timeout(ANSWER_LIMIT, self.exchange(request))
             .await
-            .map_err(|_| ClientError::NoAnswer(ANSWER_LIMIT))?
-            .map_err(|error| ClientError::Lost(error.into()))?;
+            .map_err(|_| ClientError::NoAnswer(ANSWER_LIMIT))??;
         if response.status().is_success() {
-            return Ok(response);
+            return Ok((sender, response));
         }
         let (status, bytes) = whole(response).await?;
-        match serde_json::from_slice(&bytes) {
-            Ok::<Problem, _>(problem) => Err(ClientError::Refused(problem.into())),
+        self.keep(sender);
+        let refused = match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Ok(ServiceError::from(problem)),
             Err(source) => Err(ClientError::Strange { status, source }),
-        }
+        };
+        Err(match (&self.dialer.target, refused) {
+            (Target::Server(server), refused) if status == StatusCode::UNAUTHORIZED => {
+                ClientError::Unauthorized { has_token: server.has_token(), source: refused.ok() }
+            }
+            (_, Ok(refused)) => ClientError::Refused(refused),
+            (_, Err(strange)) => strange,
+        })
     }
 
-    async fn connect(&self) -> Result<UnixStream, ClientError> {
-        match connect(&self.state_dir).await {
-            Ok(stream) => {
-                self.reached.store(true, Ordering::Relaxed);
-                Ok(stream)
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request =
+            Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+        request = match &self.dialer.target {
+            Target::Socket(_) => request.header(HOST, "poold"),
+            Target::Server(server) => request.header(HOST, server.authority.to_string()),
+        };
+        if let Target::Server(server) = &self.dialer.target
+            && let Some(value) = server.authorization()
+        {
+            request = request.header(AUTHORIZATION, value);
+        }
+        request.body(Full::new(body)).map_err(|error| ClientError::Request(error.into()))
+    }
+
+    /// Over a connection that is kept, or a new one.
+    async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Sender, Response<Incoming>), ClientError> {
+        while let Some(mut sender) = self.take_kept() {
+            if sender.ready().await.is_err() {
+                continue;
             }
-            Err(source) => {
-                let (state_dir, socket) = (self.state_dir.clone(), socket_path(&self.state_dir));
-                Err(match source.kind() {
-                    io::ErrorKind::NotFound => ClientError::NoSocket { state_dir, socket },
-                    io::ErrorKind::ConnectionRefused => ClientError::NobodyThere { state_dir, socket },
-                    _ => ClientError::Unreachable { socket, source },
-                })
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((sender, response)),
+                Err(mut error) => match error.take_message() {
+                    // It was closed before anything of the question went out.
+                    Some(unsent) => request = unsent,
+                    None => return Err(ClientError::Lost(error.into_error().into())),
+                },
             }
         }
+        let mut sender = self.dialer.dial().await?;
+        self.reached.store(true, Ordering::Relaxed);
+        let response = sender.send_request(request).await.map_err(|error| ClientError::Lost(error.into()))?;
+        Ok((sender, response))
     }
-}
 
-async fn connect(state_dir: &Path) -> io::Result<UnixStream> {
-    let deadline = Instant::now() + RESTART_LIMIT;
-    let reach = Reach::new(state_dir)?;
-    loop {
-        match UnixStream::connect(reach.path()).await {
-            // As many wait as may wait.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
-                sleep(RETRY_PAUSE).await;
+    fn take_kept(&self) -> Option<Sender> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((sender, since)) = kept.pop() {
+            if !sender.is_closed() && since.elapsed() < KEPT_FOR {
+                return Some(sender);
             }
-            result => return result,
+        }
+        None
+    }
+
+    fn keep(&self, sender: Sender) {
+        if !sender.is_closed() {
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).push((sender, Instant::now()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Why an answer did not come, or was no.
 
+use super::{server::Authority, tls::TlsError};
 use crate::api::{ErrorCode, ServiceError};
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
@@ -22,6 +23,36 @@ pub(crate) enum ClientError {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "nobody listens on {server}: does poold serve run there, with [api] listen, and is the port the right one?"
+    )]
+    NobodyListens { server: Authority },
+    #[error("there is no address of the host {host}: is its name right, and is there a network?")]
+    NoSuchHost {
+        host: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{server} cannot be reached: is the address right, and is there a network?")]
+    Unreached {
+        server: Authority,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "{server} has not taken the connection within {limit:?}: is the address right, and does a firewall stand between?"
+    )]
+    Slow { server: Authority, limit: Duration },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// 401, from a server on a network.
+    #[error("{}", unauthorized(*has_token))]
+    Unauthorized {
+        /// We have shown one.
+        has_token: bool,
+        #[source]
+        source: Option<ServiceError>,
+    },
     #[error("poold serve has broken the connection off: it has ended, or is stopping")]
     Lost(#[source] Box<dyn Error + Send + Sync>),
     #[error("poold serve has not answered within {0:?}")]
@@ -40,13 +71,36 @@ pub(crate) enum ClientError {
     Request(#[source] Box<dyn Error + Send + Sync>),
 }
 
+fn unauthorized(has_token: bool) -> &'static str {
+    match has_token {
+        true => "401: the token is wrong, expired or revoked: have another made with `poold token create`",
+        false => {
+            "401: the server wants a token, and there is none: give the file that it is in with --token-file or \
+             POOLD_TOKEN_FILE, or itself in the variable POOLD_TOKEN"
+        }
+    }
+}
+
 impl ClientError {
     /// The answer may come when it is asked again, as while `poold serve` starts anew.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::NoSocket { .. } | Self::NobodyThere { .. } | Self::Lost(_) => true,
+            Self::NoSocket { .. }
+            | Self::NobodyThere { .. }
+            | Self::NobodyListens { .. }
+            | Self::Unreached { .. }
+            | Self::Tls(TlsError::Handshake { .. })
+            | Self::Lost(_) => true,
             Self::Refused(error) => error.code == ErrorCode::Stopping,
-            Self::Unreachable { .. } | Self::NoAnswer(_) | Self::Strange { .. } | Self::Request(_) => false,
+            // A proxy before a server that starts anew.
+            Self::Strange { status, .. } => matches!(status, 502..=504),
+            Self::Unreachable { .. }
+            | Self::NoSuchHost { .. }
+            | Self::Slow { .. }
+            | Self::Tls(_)
+            | Self::Unauthorized { .. }
+            | Self::NoAnswer(_)
+            | Self::Request(_) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     failure::{FAILED, Failure, NOT_SERVING, OK},
     harmless::harmless_line,
-    run::Place,
+    place::Place,
 };
 use crate::{
     api::JobRow,

@@ -3,8 +3,8 @@
 use super::{
     failure::{Failure, OK},
     harmless::harmless_line,
+    place::Place,
     print::{ago, command_line, duration},
-    run::Place,
 };
 use crate::{
     api::{JobDetail, JobRow},

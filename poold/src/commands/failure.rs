@@ -2,7 +2,7 @@
 
 use crate::{
     api::{ErrorCode, ServiceError},
-    client::ClientError,
+    client::{ClientError, ServerError},
 };
 use serde_json::{Value, json};
 use std::{error::Error, io};
@@ -25,6 +25,9 @@ pub(crate) const CANCELLED: u8 = 125;
 pub(crate) enum Failure {
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Whom it was to ask.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("{0}")]
     Input(String),
     /// It was begun, and did not come to its end.
@@ -47,7 +50,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Input(_) => BAD_INPUT,
+            Self::Input(_) | Self::Server(_) => BAD_INPUT,
             Self::Partly { source, .. } => match source.exit_code() {
                 NOT_SERVING => NOT_SERVING,
                 // Something was done.
@@ -59,6 +62,10 @@ impl Failure {
                 ClientError::NoSocket { .. }
                 | ClientError::NobodyThere { .. }
                 | ClientError::Unreachable { .. }
+                | ClientError::NobodyListens { .. }
+                | ClientError::NoSuchHost { .. }
+                | ClientError::Unreached { .. }
+                | ClientError::Slow { .. }
                 | ClientError::Lost(_)
                 | ClientError::NoAnswer(_) => NOT_SERVING,
                 ClientError::Refused(error) => match error.code {
@@ -66,7 +73,11 @@ impl Failure {
                     ErrorCode::Stopping => NOT_SERVING,
                     _ => FAILED,
                 },
-                ClientError::Strange { .. } | ClientError::Request(_) => FAILED,
+                ClientError::Tls(error) if error.is_bad_input() => BAD_INPUT,
+                ClientError::Tls(_)
+                | ClientError::Unauthorized { .. }
+                | ClientError::Strange { .. }
+                | ClientError::Request(_) => FAILED,
             },
         }
     }
@@ -93,6 +104,9 @@ impl Failure {
             _ => None,
         };
         let code = match (refused, self.exit_code()) {
+            _ if matches!(self, Self::Client(ClientError::Unauthorized { .. })) => {
+                json!(ErrorCode::Unauthorized)
+            }
             (Some(ServiceError { code, .. }), _) => json!(code),
             (None, BAD_INPUT) => json!("invalid_input"),
             (None, NOT_SERVING) => json!("not_serving"),

@@ -132,7 +132,7 @@ mod tests {
     fn show(data: &[u8]) -> String {
         let mut filter = Filter::default();
         let shown = filter.pass(data);
-        shown + &filter.finish()
+        shown + filter.finish().as_str()
     }
 
     #[test]

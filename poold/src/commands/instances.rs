@@ -3,8 +3,8 @@
 use super::{
     change::each,
     failure::{Failure, OK},
+    place::Place,
     print::{ago, cell, duration, optional, table},
-    run::Place,
 };
 use crate::{api::InstanceRow, client::Client, job::Moment};
 use clap::Args;
@@ -66,14 +66,18 @@ pub(crate) struct ActArguments {
     /// Ids
     #[arg(required = true, value_name = "INSTANCE")]
     instances: Vec<InstanceId>,
+    /// Why, for who looks at it later
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 impl ActArguments {
     /// `hold`, `drain` or `run`.
     pub(crate) async fn run(self, action: &str, client: Client) -> Result<u8, Failure> {
-        let client = &client;
+        let (client, reason) = (&client, &self.reason);
         let line = |instance: &InstanceRow| format!("{}: {}", id(instance), instance.idle_behavior);
-        each(&self.place, &self.instances, line, |id| client.act_on_instance(id, action, None)).await
+        each(&self.place, &self.instances, line, |id| client.act_on_instance(id, action, reason.clone()))
+            .await
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{
     explain::took,
     failure::{Failure, OK},
+    place::Place,
     print::{ago, cell, duration, optional, table},
-    run::Place,
 };
 use crate::{
     api::{JobQuery, JobRow},

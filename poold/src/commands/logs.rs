@@ -5,7 +5,7 @@ use super::{
     ending,
     failure::{Failure, OK},
     output::{Printer, copy},
-    run::Place,
+    place::Place,
 };
 use crate::{api::JobRow, client::Client, job::JobKey};
 use clap::{Args, ValueEnum};

@@ -3,23 +3,10 @@
 use super::{
     console::Console,
     failure::{BAD_INPUT, FAILED, Failure},
+    place::Place,
 };
-use crate::{client::Client, state_dir};
-use clap::Args;
-use std::{future::Future, path::PathBuf, process::ExitCode};
-
-/// What all commands have.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Place {
-    /// The state directory of the `poold serve` to ask [default: $XDG_STATE_HOME/poold or ~/.local/state/poold]
-    #[arg(long, value_name = "DIR", env = "POOLD_STATE_DIR")]
-    state_dir: Option<PathBuf>,
-    /// Prints JSON, errors on standard error too
-    #[arg(long)]
-    pub(super) json: bool,
-    #[arg(skip)]
-    pub(super) console: Console,
-}
+use crate::client::Client;
+use std::{future::Future, process::ExitCode};
 
 /// Says what is wrong with a command line, and is its exit code.
 pub(crate) fn bad_command_line(text: &str) -> ExitCode {
@@ -39,10 +26,13 @@ pub(crate) fn run<F>(place: Place, command: impl FnOnce(Client) -> F) -> ExitCod
 where
     F: Future<Output = Result<u8, Failure>>,
 {
-    let Place { state_dir, json, console } = place;
-    let Some(dir) = state_dir.or_else(state_dir::default_path) else {
-        console.say("there is no home directory: say with --state-dir where poold serve keeps its state");
-        return ExitCode::from(BAD_INPUT);
+    let (json, console) = (place.json, place.console.clone());
+    let target = match place.target(|name| std::env::var_os(name)) {
+        Ok(target) => target,
+        Err(failure) => {
+            console.report(&failure, json);
+            return ExitCode::from(failure.exit_code());
+        }
     };
     // One thread: a command starts in a millisecond.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -52,7 +42,7 @@ where
             return ExitCode::from(FAILED);
         }
     };
-    let code = runtime.block_on(command(Client::new(dir))).unwrap_or_else(|failure| {
+    let code = runtime.block_on(command(Client::new(target))).unwrap_or_else(|failure| {
         console.report(&failure, json);
         failure.exit_code()
     });

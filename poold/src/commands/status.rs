@@ -3,8 +3,8 @@
 use super::{
     explain::Lines,
     failure::{Failure, OK},
+    place::Place,
     print::ago,
-    run::Place,
 };
 use crate::{api::PoolStatus, client::Client, job::Moment};
 use clap::Args;

@@ -4,8 +4,8 @@ use super::{
     ending,
     failure::{Failure, OK},
     logs,
+    place::Place,
     requests::{JobOptions, Requests},
-    run::Place,
     submission, wait,
 };
 use crate::{

@@ -3,7 +3,7 @@
 use super::{
     ending,
     failure::{Failure, TIMED_OUT},
-    run::Place,
+    place::Place,
 };
 use crate::{
     api::{JobQuery, JobRow},

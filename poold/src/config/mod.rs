@@ -18,6 +18,8 @@ pub(crate) use api::{ApiConfig, Listening};
 pub(crate) use common::{Common, CommonSections};
 pub(crate) use load::{ServeConfig, load, load_settings};
 pub(crate) use reader::Reader;
+#[cfg(feature = "sim")]
+pub(crate) use scheduler::GroupLimit;
 pub(crate) use scheduler::SchedulerConfig;
 pub(crate) use storage::QueueConfig;
 pub(crate) use telemetry::TelemetryConfig;

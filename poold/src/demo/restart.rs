@@ -3,7 +3,7 @@
 use super::{progress::Progress, queue::Counts, run::DemoEnd};
 use crate::{
     api::{InstanceRow, JobQuery, JobRow},
-    client::{Client, ClientError},
+    client::{Client, ClientError, Target},
     job::{JobRequest, JobState, OutputKept},
     program_config::InputError,
     state_dir,
@@ -137,7 +137,7 @@ impl Show {
         fs::create_dir(&book).map_err(InputError::file(&book))?;
         let config = dir.join("restart.toml");
         fs::write(&config, CONFIG).map_err(InputError::file(&config))?;
-        let client = Client::new(dir.clone());
+        let client = Client::new(Target::Socket(dir.clone()));
         let progress = Progress::new(JOBS);
         Ok(Self { dir, log, book, client, serving: None, progress, began: Instant::now() })
     }

@@ -138,7 +138,7 @@ impl Service for Handle {
             return Err(invalid(format!("jobs: {count} of them: 1 to {MAX_JOBS_A_SUBMISSION} at once")));
         }
         if let Some(id) = &request_id
-            && (id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control))
+            && (!(1..=MAX_REQUEST_ID).contains(&id.chars().count()) || id.chars().any(char::is_control))
         {
             return Err(invalid(format!("request_id: give 1 to {MAX_REQUEST_ID} printable characters")));
         }

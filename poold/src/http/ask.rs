@@ -52,7 +52,7 @@ pub(super) fn job_key(text: &str) -> Result<JobKey, Refusal> {
     text.parse().map_err(|error| Refusal::invalid(format!("the job in the address: {error}")))
 }
 
-/// A body that may be left out.
+/// A body that may be left out, or be `null`.
 pub(super) async fn optional_json<T: DeserializeOwned + Default>(
     headers: &HeaderMap,
     body: Body,
@@ -62,7 +62,7 @@ pub(super) async fn optional_json<T: DeserializeOwned + Default>(
         return Ok(T::default());
     }
     check_type(headers)?;
-    parse(&bytes)
+    Ok(parse::<Option<T>>(&bytes)?.unwrap_or_default())
 }
 
 pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refusal> {

@@ -11,7 +11,7 @@ const ADDRESSES: usize = 10_000;
 /// What each token and each address has used up.
 pub(super) struct Limits {
     by_token: Option<DefaultKeyedRateLimiter<String>>,
-    failures: DefaultKeyedRateLimiter<IpAddr>,
+    failures: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
 fn quota(per_second: NonZeroU32, at_once: u32) -> Quota {
@@ -19,31 +19,34 @@ fn quota(per_second: NonZeroU32, at_once: u32) -> Quota {
 }
 
 impl Limits {
-    /// `max_requests_per_second` for each token; 0: no limit.
+    /// `max_requests_per_second` for each token, and a few wrong ones from each address; 0: no limits.
     pub(super) fn new(max_requests_per_second: u32) -> Self {
-        let by_token = NonZeroU32::new(max_requests_per_second)
-            .map(|most| RateLimiter::keyed(quota(most, most.get().saturating_mul(2))));
+        let Some(most) = NonZeroU32::new(max_requests_per_second) else {
+            return Self { by_token: None, failures: None };
+        };
         let (per_second, at_once) = FAILURES;
-        let failures =
-            RateLimiter::keyed(quota(NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN), at_once));
-        Self { by_token, failures }
+        let failures = quota(NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN), at_once);
+        Self {
+            by_token: Some(RateLimiter::keyed(quota(most, most.get().saturating_mul(2)))),
+            failures: Some(RateLimiter::keyed(failures)),
+        }
     }
 
     /// # Errors
     /// How long to wait.
     pub(super) fn may_ask(&self, name: &str) -> Result<(), Duration> {
-        let Some(limiter) = &self.by_token else { return Ok(()) };
         // There are as many as there are tokens.
-        check(limiter, &name.to_owned())
+        self.by_token.as_ref().map_or(Ok(()), |limiter| check(limiter, &name.to_owned()))
     }
 
     /// # Errors
     /// How long to wait.
     pub(super) fn may_fail(&self, address: IpAddr) -> Result<(), Duration> {
-        if self.failures.len() > ADDRESSES {
-            self.failures.retain_recent();
+        let Some(limiter) = &self.failures else { return Ok(()) };
+        if limiter.len() > ADDRESSES {
+            limiter.retain_recent();
         }
-        check(&self.failures, &address)
+        check(limiter, &address)
     }
 }
 

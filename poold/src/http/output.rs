@@ -1,7 +1,7 @@
 //! The output of a job, as it comes.
 
 use super::{answer::Refusal, ask};
-use crate::api::{OutputRead, Service, ServiceError};
+use crate::api::{OutputRead, Service, ServiceError, numbers::place};
 use axum::{
     body::Body,
     http::{
@@ -32,7 +32,7 @@ pub(super) struct OutputQuery {
     #[param(minimum = 1)]
     run: Option<u32>,
     /// From this byte on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     offset: u64,
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     access::Role,
     api::{ErrorCode, Service, routes},
+    page,
 };
 use axum::{
     Json, Router,
@@ -111,6 +112,7 @@ pub(crate) fn router(service: Arc<dyn Service>, gate: Arc<Gate>, audit: Arc<Audi
         .layer(middleware::from_fn_with_state(Arc::clone(&gate), identify))
         .layer(middleware::map_response(not_to_be_kept))
         .with_state(Parts { service, gate })
+        .merge(page::router())
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -30,11 +30,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     router: Router,
     carrier: Carrier,
-    measured: Measured,
     max_connections: usize,
+    measured: Measured,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let router = measured.around(router);
     let room = Arc::new(Semaphore::new(max_connections));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();

@@ -1,6 +1,9 @@
 //! What is asked for when a job is submitted.
 
-use crate::api::schemas::{CpusSchema, DurationSchema, SizeSchema};
+use crate::api::{
+    numbers::{optional_size, optional_whole_number, size, whole_number},
+    schemas::{CpusSchema, DurationSchema, SizeSchema},
+};
 use pool_core::{ByteSize, Cpus, FieldProblem, JobGroup, JobSpec, Resources};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -34,7 +37,7 @@ pub(crate) struct JobRequest {
     pub(crate) name: Option<String>,
     /// Jobs of one group can be bounded together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$")]
+    #[schema(value_type = Option<String>, pattern = r"^[A-Za-z0-9_][A-Za-z0-9._\-]{0,62}$")]
     pub(crate) group: Option<JobGroup>,
     /// For people and their programs, to find jobs by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -50,21 +53,21 @@ pub(crate) struct JobRequest {
     #[schema(value_type = CpusSchema)]
     pub(crate) cpus: Cpus,
     /// Memory that it reserves.
-    #[serde(default, serialize_with = "bytes")]
+    #[serde(default, serialize_with = "bytes", deserialize_with = "size")]
     #[schema(value_type = SizeSchema)]
     pub(crate) memory: ByteSize,
     /// Scratch space that it reserves.
-    #[serde(default, serialize_with = "bytes")]
+    #[serde(default, serialize_with = "bytes", deserialize_with = "size")]
     #[schema(value_type = SizeSchema)]
     pub(crate) scratch: ByteSize,
     /// Graphics processors that it reserves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_number")]
     pub(crate) gpus: u32,
     /// Whether it may run on instances that the provider may take away.
     #[serde(default)]
     pub(crate) preemptible: bool,
     /// More goes first. 0: it is not started, and stopped if it runs.
-    #[serde(default = "default_priority")]
+    #[serde(default = "default_priority", deserialize_with = "whole_number")]
     #[schema(maximum = 1000000)]
     pub(crate) priority: u32,
     /// After this long the job is ended.
@@ -73,11 +76,16 @@ pub(crate) struct JobRequest {
     pub(crate) time_limit: Option<Duration>,
     /// How much is kept of its standard output and of its standard error, each; none: what the program's configuration
     /// says.
-    #[serde(default, serialize_with = "optional_bytes", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        serialize_with = "optional_bytes",
+        deserialize_with = "optional_size",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<SizeSchema>)]
     pub(crate) output_limit: Option<ByteSize>,
     /// How often it may be given to a worker that is then lost; none: what the program's configuration says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole_number")]
     #[schema(minimum = 1, maximum = 100)]
     pub(crate) attempts: Option<u32>,
     /// Whether it is run again when nobody can tell how it ended (its processes and their keeper were killed).

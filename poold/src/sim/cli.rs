@@ -3,7 +3,9 @@
 use super::{
     checks::Violation,
     director::{self, Figures, Outcome},
-    draw, scenarios,
+    draw,
+    live::{self, LiveOptions},
+    scenarios,
     setting::Setting,
     shrink,
 };
@@ -58,6 +60,8 @@ enum Command {
     },
     /// The scenarios that have a name
     List,
+    /// Serves the API of a large pool on the simulated cloud, in real time, until Ctrl-C
+    Serve(LiveOptions),
 }
 
 #[derive(clap::Args, Debug)]
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         },
         Command::Batch { seeds: (from, to), no_shrink } => batch(from, to, no_shrink),
         Command::List => list(),
+        Command::Serve(options) => live::serve(&options).map(|()| OK),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
         drop(writeln!(io::stderr(), "poold-sim: {error}"));

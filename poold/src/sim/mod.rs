@@ -1,7 +1,7 @@
 //! The whole program in simulated time: pool, dispatcher and queue are the real ones; the cloud, its machines and their
 //! jobs are the loopback's `sim` body; all chance comes from one seed. What must never be is checked after every event.
 //!
-//! Only for the project's own checks: `cargo xtask sim`.
+//! Only for the project's own checks: `cargo xtask sim`. `poold-sim serve` is the same world in real time, behind the API.
 
 mod checks;
 mod cli;
@@ -10,6 +10,7 @@ mod draw;
 mod draw_faults;
 mod ending;
 mod faults;
+mod live;
 mod people;
 mod scenarios;
 mod setting;

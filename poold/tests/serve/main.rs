@@ -14,5 +14,6 @@ mod placing;
 mod refused;
 mod review;
 mod scrape;
+mod superseded;
 mod support;
 mod traces;

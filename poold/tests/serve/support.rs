@@ -184,6 +184,23 @@ impl Place {
         child.wait().unwrap().code()
     }
 
+    /// Waits until it has ended by itself. Its exit code and what it said.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> (Option<i32>, String) {
+        let mut child = self.serving.take().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return (status.code(), self.log());
+            }
+            if Instant::now() >= deadline {
+                self.serving = Some(child);
+                panic!("it has not ended within {PATIENCE:?}:\n{}", self.log());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.serving.as_ref().unwrap().id()
     }

@@ -8,6 +8,8 @@ use pool_api::{HourlyPrice, JobId, Reach};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Block {
     Capacity,
+    /// Its last boots have all failed.
+    Boots,
     Quota(Reach),
     MaxInstances,
     /// The spend cap leaves too little.
@@ -52,6 +54,9 @@ impl Limits {
         let quota_of_all = view.quota_scope == Some(Reach::All);
         if view.at_capacity {
             return Some(Block::Capacity);
+        }
+        if view.boots_fail {
+            return Some(Block::Boots);
         }
         if self.instances_left == Some(0) && !quota_of_all {
             return Some(Block::MaxInstances);
@@ -103,7 +108,7 @@ pub(super) fn relieves(block: &Block, wanted: &TypeView, ending: &TypeView) -> b
             a.provider_type == b.provider_type && a.preemptible == b.preemptible
         }
         Block::Price => b.price > HourlyPrice::ZERO,
-        Block::Capacity | Block::PriceKept(_) | Block::CreateSlots => false,
+        Block::Capacity | Block::Boots | Block::PriceKept(_) | Block::CreateSlots => false,
     }
 }
 

@@ -128,6 +128,7 @@ fn why_blocked(limits: &Limits, types: &[&TypeView]) -> Option<WaitReason> {
     let name = view.instance_type.name.clone();
     Some(match block {
         Block::Capacity => WaitReason::NoCapacity(name),
+        Block::Boots => WaitReason::BootsFail(name),
         Block::Quota(Reach::All) => WaitReason::Quota { scope: QuotaScope::All },
         Block::Quota(Reach::QuotaGroup) => {
             WaitReason::Quota { scope: QuotaScope::Group(view.quota_group.clone()) }

@@ -50,6 +50,8 @@ pub enum WaitReason {
     CreateSlots(InstanceTypeName),
     /// The provider has no capacity for this type, the dearest that would do, nor for the others.
     NoCapacity(InstanceTypeName),
+    /// The last boots of this type have all failed: the next instance is asked for after a pause.
+    BootsFail(InstanceTypeName),
     /// The provider's quota is used up.
     Quota {
         /// Of what.
@@ -108,6 +110,9 @@ impl fmt::Display for WaitReason {
             Self::NoCapacity(name) => {
                 write!(f, "the provider has no capacity for type {name}: it is asked again soon")
             }
+            Self::BootsFail(name) => {
+                write!(f, "the last boots of type {name} have failed: another is tried after a pause")
+            }
             Self::Quota { scope } => {
                 write!(f, "the provider's quota of {scope} is used up: it waits for a worker to get free")
             }
@@ -151,6 +156,7 @@ impl WaitReason {
             Self::Creating(_) => "creating",
             Self::CreateSlots(_) => "create_slots",
             Self::NoCapacity(_) => "no_capacity",
+            Self::BootsFail(_) => "boots_fail",
             Self::Quota { .. } => "quota",
             Self::MaxInstances => "max_instances",
             Self::PriceCap(_) => "price_cap",
@@ -173,6 +179,10 @@ impl WaitReason {
             Self::CreateSlots(_) => "raise max_concurrent_instance_create_ops if this is too slow".to_owned(),
             Self::NoCapacity(_) => {
                 "offer more instance types or placements, or raise the price factor".to_owned()
+            }
+            Self::BootsFail(_) => {
+                "see in poold's log why they do not get ready: the image, the init command, the network"
+                    .to_owned()
             }
             Self::Quota { scope } => {
                 format!("ask the provider for a higher quota of {scope}, or give the job a higher priority")

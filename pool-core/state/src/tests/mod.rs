@@ -1,3 +1,4 @@
+mod boots;
 mod contract_creates;
 mod contract_found;
 mod contract_jobs;
@@ -5,6 +6,7 @@ mod contract_workers;
 mod defaults;
 mod fixtures;
 mod harness;
+mod hold_off_views;
 mod metrics;
 mod parity_creates;
 mod parity_holdoffs;

@@ -21,6 +21,7 @@ pub(super) fn instance_view() -> PoolView {
         unallocated: 0,
         creating: 0,
         at_capacity: false,
+        boots_fail: false,
         at_quota: false,
         quota_group: QuotaGroup::new("cpu").unwrap(),
         quota_scope: None,

@@ -306,7 +306,9 @@ fn an_answer_that_comes_after_its_instance_is_gone_brings_it_not_back() {
     w.forget_effects();
     w.list(&[]);
     assert!(w.pool.instances().is_empty());
-    // Its place is free again: another is asked for, and only then the first create is answered.
+    // Its place is free again: another is asked for after the pause that a failed boot makes, and only then the first
+    // create is answered.
+    w.advance(secs(1));
     w.create(GPU);
     w.created(&create, "i-1");
     assert_eq!(w.pool.price_in_use(), HourlyPrice::from_micros(900_000));

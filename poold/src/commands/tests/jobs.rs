@@ -203,7 +203,7 @@ async fn instances_are_shown_and_changed() {
 async fn waiting_goes_on_when_the_server_starts_anew() {
     let (fake, mut serving) = with_jobs("1").await;
     let arguments: WaitArguments = parse(&["1"]).unwrap();
-    let client = super::kept::client(&serving);
+    let client = super::Asked::client(&serving);
     let story = async {
         fake.until_waiting(1).await;
         serving.stop().await;

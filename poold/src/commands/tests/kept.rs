@@ -1,7 +1,7 @@
 //! Runs a command as its arguments say, and keeps what it prints.
 
 use crate::{
-    client::Client,
+    client::{Client, Target},
     commands::{console::Console, failure::Failure},
     http::tests::fake::Serving,
 };
@@ -81,18 +81,25 @@ pub(crate) fn came(kept: &Kept, json: bool, result: Result<u8, Failure>) -> Came
     Came { code, stdout: kept.text(OutputStream::Stdout), stderr: kept.text(OutputStream::Stderr) }
 }
 
-pub(crate) fn client(serving: &Serving) -> Client {
-    Client::new(serving.dir.path().to_owned())
+/// Where a command asks.
+pub(crate) trait Asked {
+    fn client(&self) -> Client;
+}
+
+impl Asked for Serving {
+    fn client(&self) -> Client {
+        Client::new(Target::Socket(self.dir.path().to_owned()))
+    }
 }
 
 /// Runs a command on a served fake.
 macro_rules! run {
     ($arguments:ty, $serving:expr, $kept:expr, [$($argument:expr),* $(,)?] $(, $before:expr)?) => {{
-        let mut arguments = $crate::commands::tests::kept::parse::<$arguments>(&[$($argument),*]).unwrap();
+        let mut arguments = $crate::commands::tests::parse::<$arguments>(&[$($argument),*]).unwrap();
         let kept: $crate::commands::tests::Kept = $kept;
         arguments.place.console = $crate::commands::console::Console::Kept(kept.clone());
         let json = arguments.place.json;
-        let client = $crate::commands::tests::kept::client($serving);
+        let client = $crate::commands::tests::Asked::client($serving);
         let result = arguments.run($($before,)? client).await;
         $crate::commands::tests::kept::came(&kept, json, result)
     }};

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod kept;
+mod remote;
 mod submit;
 
-pub(super) use kept::Kept;
+pub(super) use kept::{Asked, Kept, parse};

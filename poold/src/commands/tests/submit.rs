@@ -123,7 +123,7 @@ async fn what_the_client_can_see_is_refused_before_anything_is_sent() {
         let mut parsed: SubmitArguments = parse(arguments).unwrap();
         let kept = Kept::default();
         parsed.place.console = super::super::console::Console::Kept(kept.clone());
-        let result = parsed.run(super::kept::client(&serving)).await;
+        let result = parsed.run(super::Asked::client(&serving)).await;
         let came = super::kept::came(&kept, false, result);
         assert!(came.code == 2 && came.stderr.contains(part), "{came:?}");
         assert!(!came.stderr.contains('\u{1b}') && came.stderr.len() < 1000, "{came:?}");
@@ -194,7 +194,7 @@ async fn following_prints_both_outputs_across_a_lost_worker_and_a_restart() {
     let kept = Kept { is_terminal: true, ..Kept::default() };
     let mut arguments: SubmitArguments = parse(&["--follow", "--", "true"]).unwrap();
     arguments.place.console = super::super::console::Console::Kept(kept.clone());
-    let client = super::kept::client(&serving);
+    let client = super::Asked::client(&serving);
     let story = async {
         fake.until(|state| state.jobs.len() == 1).await;
         fake.begin(1);

@@ -64,6 +64,7 @@ pub(in crate::http) async fn act_on_instance(
 #[expect(dead_code, reason = "it only describes")]
 struct InstanceParam {
     /// Its id.
+    #[param(pattern = r"^[^\x00-\x1f\x7f-\x9f]{1,255}$")]
     instance: String,
     #[param(inline)]
     action: ActionName,

@@ -155,6 +155,7 @@ pub(in crate::http) async fn read_job_output(
 #[expect(dead_code, reason = "it only describes")]
 struct JobParam {
     /// Its id, or its number.
+    #[param(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._\-]{0,127}$")]
     job: String,
 }
 

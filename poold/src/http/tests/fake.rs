@@ -174,11 +174,13 @@ fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<()>) 
     let carrier = Carrier::Socket(http::listen(dir).unwrap());
     let (stop, stopped) = oneshot::channel();
     let router = router(fake, dir, &ApiConfig::default());
-    let measured = http::Measured::new(&Registry::new(), "test").unwrap();
-    (
-        stop,
-        tokio::spawn(http::serve(router, carrier, measured, MAX_CONNECTIONS, async { drop(stopped.await) })),
-    )
+    let stopped = async { drop(stopped.await) };
+    (stop, tokio::spawn(http::serve(router, carrier, MAX_CONNECTIONS, measured(), stopped)))
+}
+
+/// Counts nowhere.
+pub(crate) fn measured() -> http::Measured {
+    http::Measured::new(&Registry::new(), "test").unwrap()
 }
 
 /// The API over a fake, with the tokens of a directory.

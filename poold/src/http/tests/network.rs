@@ -41,9 +41,13 @@ impl Network {
         let router = fake::router(&Fake::new(), dir.path(), &ApiConfig::default());
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let measured = http::Measured::new(&prometheus::Registry::new(), "test").unwrap();
-        let carrier = Carrier::Network(listener);
-        let task = tokio::spawn(http::serve(router, carrier, measured, MAX_CONNECTIONS, stopped));
+        let task = tokio::spawn(http::serve(
+            router,
+            Carrier::Network(listener),
+            MAX_CONNECTIONS,
+            fake::measured(),
+            stopped,
+        ));
         Self { dir, address, token, _stop: stop, _task: task }
     }
 

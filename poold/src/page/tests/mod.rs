@@ -1,0 +1,8 @@
+//! The page in a real browser, and its files.
+
+mod browser;
+mod files;
+mod large;
+mod screenshots;
+mod site;
+mod walk;
