@@ -92,7 +92,7 @@ impl Doors {
             // An error is the end of the program.
             drop(stopping.wait_for(|stop| *stop).await);
         };
-        let router = http::router(service, Arc::new(self.gate), Arc::new(audit));
+        let router = measured.around(http::router(service, Arc::new(self.gate), Arc::new(audit)));
         let socket = http::serve(
             router.clone(),
             self.socket,

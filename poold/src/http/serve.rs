@@ -34,7 +34,6 @@ pub(crate) async fn serve(
     measured: Measured,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let router = measured.around(router);
     let room = Arc::new(Semaphore::new(max_connections));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
