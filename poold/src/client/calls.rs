@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pool_core::InstanceId;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What may stand in any part of an address as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,7 +37,9 @@ pub(super) fn address(route: &str, parts: &[&str]) -> String {
 fn query(query: &impl Serialize) -> Result<String, ClientError> {
     let fields = serde_json::to_value(query).map_err(|error| ClientError::Request(error.into()))?;
     let mut text = String::new();
-    for (field, value) in fields.as_object().into_iter().flatten() {
+    // In one order, whatever a dependency has chosen for all maps of the program.
+    let fields: BTreeMap<_, _> = fields.as_object().into_iter().flatten().collect();
+    for (field, value) in fields {
         let value = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Role,
-    api::{InstancesChanged, JobsChanged, Problem},
+    api::{InstancesChanged, JobsChanged, Problem, routes},
 };
 use utoipa::{
     OpenApi as _,
@@ -52,25 +52,30 @@ pub(super) fn begin() -> OpenApi {
 /// Adds to each operation who may use it, and the errors that each can answer with.
 pub(super) fn complete(api: &mut OpenApi, role: Option<Role>) {
     for (path, item) in &mut api.paths.paths {
-        let parameters = path.contains('{');
         for (method, operation) in [
             (HttpMethod::Get, &mut item.get),
             (HttpMethod::Post, &mut item.post),
             (HttpMethod::Delete, &mut item.delete),
         ] {
             if let Some(operation) = operation {
-                complete_operation(operation, &method, parameters, role);
+                complete_operation(operation, &method, path, role);
             }
         }
     }
 }
 
-fn complete_operation(operation: &mut Operation, method: &HttpMethod, parameters: bool, role: Option<Role>) {
+fn complete_operation(operation: &mut Operation, method: &HttpMethod, path: &str, role: Option<Role>) {
     if let Some(role) = role {
         let scheme = |name: &str| SecurityRequirement::new(name, std::iter::empty::<String>());
         operation.security = Some(vec![scheme(BEARER), scheme(SESSION)]);
         let description = operation.description.take().unwrap_or_default();
         operation.description = Some(format!("{description}\n\nRole: `{role}`.").trim_start().to_owned());
+    }
+    if path == routes::EVENTS
+        && let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200")
+    {
+        // What is in it, OpenAPI 3.1 has no words for.
+        answer.content.insert("text/event-stream".to_owned(), RefOr::T(Content::new(None::<Ref>)));
     }
     let mut add = |status: u16, description: &str| {
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
@@ -84,7 +89,7 @@ fn complete_operation(operation: &mut Operation, method: &HttpMethod, parameters
     add(500, "Something went wrong");
     add(503, "It is stopping: ask again later");
     add(504, "No answer in time");
-    if parameters {
+    if path.contains('{') {
         add(404, "No such job, instance or run");
     }
     if *method == HttpMethod::Post {

@@ -74,7 +74,7 @@ pub(in crate::http) async fn series(
 /// list of HoldOff), each when something has changed, and at most a few times a second; and `missed`, when the reader was too slow:
 /// read everything again.
 #[utoipa::path(get, path = routes::EVENTS, tag = "pool", responses(
-    (status = 200, body = String, content_type = "text/event-stream")
+    (status = 200, description = "Events, as they happen: of the type `text/event-stream`")
 ))]
 pub(in crate::http) async fn events(State(service): Shared) -> Result<impl IntoResponse, Refusal> {
     let events = service.events().await?;

@@ -1,6 +1,6 @@
 //! What keys do to the screen, and what is asked for.
 
-use super::{job, press, running, state, status, worker, write};
+use super::support::{job, press, running, state, status, worker, write};
 use crate::{
     commands::top::{
         event::{Action, Answer, Ask, Event, Link, Update},

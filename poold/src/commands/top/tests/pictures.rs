@@ -1,6 +1,6 @@
 //! How it looks.
 
-use super::{press, state, write};
+use super::support::{everything, press, state, write};
 use crate::{
     commands::top::{
         draw::draw,
@@ -49,7 +49,7 @@ fn a_large_one_shows_all_columns_side_by_side() {
 #[test]
 fn an_empty_pool_of_an_older_server() {
     let mut state = state(80, 24);
-    let all = super::everything();
+    let all = everything();
     let all = Everything { instances: Vec::new(), jobs: Vec::new(), hold_offs: None, ..all };
     state.apply(Event::Update(Update::All(Box::new(all))));
     state.apply(Event::Update(Update::Link(Link::Asking(2))));
