@@ -75,7 +75,7 @@ fn head(state: &State, frame: &mut Frame<'_>, area: Rect) {
                 limits.push("the provider's quota is used up".to_owned());
             }
             if status.at_max_instances {
-                limits.push("as many instances as max_instances allows".to_owned());
+                limits.push("max_instances reached".to_owned());
             }
             if !status.at_capacity.is_empty() {
                 let types: Vec<&str> = status.at_capacity.iter().map(AsRef::as_ref).collect();
