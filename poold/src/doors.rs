@@ -55,7 +55,7 @@ impl Doors {
             None => None,
             Some(listening) => {
                 let address = listening.address;
-                let known = Tokens::of(state_dir).known()?;
+                let known = Tokens::of(state_dir).all()?;
                 if known.iter().all(|token| token.is_expired(Moment::now())) {
                     return Err(DoorError::NoToken { address, state_dir: state_dir.to_owned() });
                 }

@@ -133,7 +133,7 @@ impl CreateArguments {
 
 impl ListArguments {
     fn run(self) -> Result<(), TokenError> {
-        let entries = Tokens::of(&self.place.open()?).known()?;
+        let entries = Tokens::of(&self.place.open()?).all()?;
         let now = Moment::now();
         if self.place.json {
             let line = |entry: &access::Entry| {

@@ -43,7 +43,10 @@ pub(crate) const TREE_RULES: [TreeRule; 6] = [
             "driver-ec2",
             "driver-azure",
             "driver-gce",
-            "openssl*",
+            // Not openssl-probe, which only knows where systems keep certificates.
+            "openssl",
+            "openssl-sys",
+            "native-tls",
         ],
     },
     TreeRule {

@@ -4,12 +4,12 @@ use super::{
     role::Role,
     token::{Digest, Token},
 };
-use crate::job::Moment;
+use crate::{job::Moment, say::with_causes};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, Metadata},
     io::{self, Write as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -108,7 +108,7 @@ pub(crate) struct Tokens {
 }
 
 /// All tokens at one time.
-pub(crate) type Known = Arc<Vec<Entry>>;
+type Known = Arc<Vec<Entry>>;
 
 /// Tells one content of the file from another: it is only ever replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,23 +130,28 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokensError::Read`] and [`TokensError::Damaged`].
-    pub(crate) fn known(&self) -> Result<Known, TokensError> {
-        let metadata = match fs::metadata(&self.path) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(TokensError::Read { path: self.path.clone(), source }),
-        };
-        let version = Version::of(metadata.as_ref());
+    pub(crate) fn all(&self) -> Result<Vec<Entry>, TokensError> {
+        read_file(&self.path)
+    }
+
+    /// The same for who lets people in: read only when the file has changed. None while it cannot be read, which is logged
+    /// once.
+    pub(crate) fn counting(&self) -> Arc<Vec<Entry>> {
+        // What cannot be looked at has no version, and no file has neither.
+        let version = Version::of(fs::metadata(&self.path).ok().as_ref());
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((before, known)) = &*read
             && *before == version
         {
-            return Ok(Arc::clone(known));
+            return Arc::clone(known);
         }
         // Replaced in between: then it is newer than its version, and is read again the next time.
-        let known = Arc::new(read_file(&self.path)?);
+        let known = Arc::new(read_file(&self.path).unwrap_or_else(|error| {
+            tracing::error!(error = %with_causes(&error), "nobody is let in with a token");
+            Vec::new()
+        }));
         *read = Some((version, Arc::clone(&known)));
-        Ok(known)
+        known
     }
 }
 
@@ -171,10 +176,12 @@ pub(crate) fn change<T>(
 ) -> Result<T, TokensError> {
     let path = state_dir.join(FILE);
     let failed = |source| TokensError::Write { path: path.clone(), source };
+    // Its user's alone: whoever can open it can hold the lock.
     let lock = File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(state_dir.join(LOCK))
         .map_err(failed)?;
     lock.lock().map_err(failed)?;

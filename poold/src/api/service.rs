@@ -64,6 +64,9 @@ pub(crate) trait Service: Send + Sync {
     /// All in short.
     async fn status(&self) -> Result<PoolStatus, ServiceError>;
 
+    /// Whether the instances have been listed once. Cheap: nobody else is asked.
+    fn is_loaded(&self) -> bool;
+
     /// In Prometheus' text format.
     async fn metrics(&self) -> String;
 }

@@ -417,6 +417,10 @@ impl Service for Handle {
         })
     }
 
+    fn is_loaded(&self) -> bool {
+        self.pool.summary().loaded
+    }
+
     async fn metrics(&self) -> String {
         self.pool.update_metrics();
         // Without it the numbers of jobs are those of the last scrape.

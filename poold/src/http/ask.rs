@@ -10,7 +10,7 @@ use axum::{
     extract::{FromRequestParts, Path, Query},
     http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
@@ -57,7 +57,7 @@ pub(super) async fn optional_json<T: DeserializeOwned + Default>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, Refusal> {
-    let bytes = read(body).await?;
+    let bytes = read(body, MAX_BODY).await?;
     if bytes.is_empty() {
         return Ok(T::default());
     }
@@ -66,8 +66,17 @@ pub(super) async fn optional_json<T: DeserializeOwned + Default>(
 }
 
 pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refusal> {
+    json_up_to(MAX_BODY, headers, body).await
+}
+
+/// The same with another limit, in bytes.
+pub(super) async fn json_up_to<T: DeserializeOwned>(
+    most: usize,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Refusal> {
     check_type(headers)?;
-    parse(&read(body).await?)
+    parse(&read(body, most).await?)
 }
 
 /// What a form of another's page can send is not JSON.
@@ -81,15 +90,21 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(ServiceError::new(ErrorCode::UnsupportedMediaType, message).into())
 }
 
-async fn read(body: Body) -> Result<Bytes, Refusal> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the body has more than {MAX_BODY} bytes: send fewer jobs at once");
-            Err(ServiceError::new(ErrorCode::TooLarge, message).into())
+/// The frames are copied together: each may be one byte, and what it takes to keep one is more.
+async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    let (mut body, mut whole) = (Limited::new(body, most), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        match frame {
+            // Trailers say nothing.
+            Ok(frame) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let message = format!("the body has more than {most} bytes: send fewer jobs at once");
+                return Err(ServiceError::new(ErrorCode::TooLarge, message).into());
+            }
+            Err(error) => return Err(Refusal::invalid(format!("the body did not arrive: {error}"))),
         }
-        Err(error) => Err(Refusal::invalid(format!("the body did not arrive: {error}"))),
     }
+    Ok(whole.freeze())
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {

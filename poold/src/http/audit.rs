@@ -1,11 +1,11 @@
 //! Who has changed what, and why: one line of JSON for each request that changes something.
 
-use super::{caller::Caller, carrier::Peer};
-use crate::job::Moment;
+use super::{answer::Refusal, caller::Caller, carrier::Peer};
+use crate::{api::ServiceError, job::Moment};
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
 use std::{
@@ -33,6 +33,8 @@ pub(crate) struct AuditLog {
 struct Open {
     file: File,
     size: u64,
+    /// The last line may be there in part.
+    is_cut: bool,
 }
 
 impl AuditLog {
@@ -51,12 +53,19 @@ impl AuditLog {
         text.push(b'\n');
         let mut log = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if log.size > 0 && log.size + text.len() as u64 > MAX_FILE {
-            self.put_aside()?;
+            // Not there: it was put aside before, and could not be made anew.
+            if self.path.exists() {
+                self.put_aside()?;
+            }
             *log = open(&self.path)?;
         }
-        log.file.write_all(&text)?;
+        if std::mem::take(&mut log.is_cut) {
+            text.insert(0, b'\n');
+        }
+        let written = log.file.write_all(&text);
+        log.is_cut = written.is_err();
         log.size += text.len() as u64;
-        Ok(())
+        written
     }
 
     fn put_aside(&self) -> io::Result<()> {
@@ -74,7 +83,7 @@ impl AuditLog {
 fn open(path: &Path) -> io::Result<Open> {
     let file = File::options().create(true).append(true).mode(0o600).open(path)?;
     let size = file.metadata()?.len();
-    Ok(Open { file, size })
+    Ok(Open { file, size, is_cut: false })
 }
 
 /// What one request came to.
@@ -135,29 +144,39 @@ pub(super) async fn write(State(log): State<Arc<AuditLog>>, mut request: Request
     let caller = request.extensions().get::<Caller>().cloned();
     let peer = request.extensions().get::<Peer>().copied();
     let asked = format!("{} {}", request.method(), request.uri().path());
-    let response = next.run(request).await;
-    let notes = noted.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let Some(who) = caller.as_ref().map(|caller| &*caller.name).or(notes.who.as_deref()) else {
-        return response;
+    // Whoever hangs up does not undo what was asked for: it is seen to its end, and written down.
+    let seen_to = async move {
+        let response = next.run(request).await;
+        let notes = noted.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Who has just logged in is another than whose log-in there was before.
+        let who = notes.who.as_deref().or(caller.as_ref().map(|caller| &*caller.name));
+        let Some(who) = who else { return response };
+        let from = match peer {
+            Some(Peer::Network(address)) => address.to_string(),
+            Some(Peer::Socket { user: Some(user) }) => format!("user {user}"),
+            Some(Peer::Socket { user: None }) | None => "unknown".to_owned(),
+        };
+        let line = Line {
+            at: Moment::now(),
+            who,
+            from,
+            request: asked,
+            status: response.status().as_u16(),
+            what: notes.what.as_deref(),
+            why: notes.why.as_deref(),
+        };
+        if let Err(error) = log.append(&line) {
+            tracing::error!(%error, who, request = line.request, "the audit log could not be written");
+        }
+        response
     };
-    let from = match peer {
-        Some(Peer::Network(address)) => address.to_string(),
-        Some(Peer::Socket { user: Some(user) }) => format!("user {user}"),
-        Some(Peer::Socket { user: None }) | None => "unknown".to_owned(),
-    };
-    let line = Line {
-        at: Moment::now(),
-        who,
-        from,
-        request: asked,
-        status: response.status().as_u16(),
-        what: notes.what.as_deref(),
-        why: notes.why.as_deref(),
-    };
-    if let Err(error) = log.append(&line) {
-        tracing::error!(%error, who, request = line.request, "the audit log could not be written");
+    match tokio::spawn(seen_to).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Refusal::from(ServiceError::stopping()).into_response(),
+        },
     }
-    response
 }
 
 #[cfg(test)]
@@ -199,6 +218,11 @@ mod tests {
         let aside = |number: u32| fs::read_to_string(dir.path().join(format!("{FILE}.{number}")));
         assert!(aside(1).unwrap().contains("/8") && aside(KEPT).unwrap().contains("/1"));
         assert!(aside(KEPT + 1).is_err());
+        // There was no room for a new one, say: nothing more is put aside, and it is tried again.
+        fs::remove_file(&path).unwrap();
+        log.open.lock().unwrap().size = MAX_FILE;
+        log.append(&line("POST /again".to_owned())).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().contains("/again") && aside(1).unwrap().contains("/8"));
         drop(log);
         AuditLog::open(dir.path()).unwrap().append(&line("POST /b".to_owned())).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2, "a restart goes on with it");

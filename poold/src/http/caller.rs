@@ -1,8 +1,8 @@
 //! Who asks, and what they may.
 
-use super::{answer::Refusal, carrier::Peer, gate::Gate};
+use super::{answer::Refusal, carrier::Peer, gate::Gate, watched};
 use crate::{
-    access::Role,
+    access::{Digest, Role},
     api::{ErrorCode, ServiceError},
 };
 use axum::{
@@ -14,10 +14,12 @@ use axum::{
 use std::{sync::Arc, time::Duration};
 
 /// Who asks: among the extensions of each request whose sender is known.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) name: Arc<str>,
     pub(super) role: Role,
+    /// Of the token; none for the socket's user.
+    pub(super) digest: Option<Digest>,
 }
 
 /// Why it is not known who asks.
@@ -29,6 +31,8 @@ pub(super) enum Stranger {
     WrongToken,
     /// The page's log-in is over.
     WrongSession,
+    /// Too many wrong tokens came from this address: again after so long.
+    WrongTooOften(Duration),
 }
 
 impl Stranger {
@@ -41,6 +45,7 @@ impl Stranger {
                 "the token is wrong, has expired or was revoked: `poold token list` shows those that there are"
             }
             Self::WrongSession => "the log-in is over: log in again",
+            Self::WrongTooOften(_) => "too many wrong tokens",
         }
     }
 }
@@ -60,28 +65,40 @@ pub(super) async fn identify(State(gate): State<Arc<Gate>>, mut request: Request
         // Whoever serves requests says where they come from.
         None => Err(Stranger::Silent),
     };
+    let Some(Peer::Network(_)) = peer else {
+        remember(&mut request, found);
+        return next.run(request).await;
+    };
+    if let Ok(caller) = &found
+        && let Err(wait) = gate.limits.may_ask(&caller.name)
+    {
+        return too_many(wait);
+    }
+    // Whoever has none may still ask for what needs none.
+    let found = found.map_err(|stranger| match stranger {
+        Stranger::WrongToken => gate.wrong_token(peer),
+        other => other,
+    });
+    let caller = remember(&mut request, found);
+    let response = next.run(request).await;
+    match caller {
+        Some(caller) => response.map(|body| watched::watch(body, gate, caller)),
+        None => response,
+    }
+}
+
+fn remember(request: &mut Request, found: Result<Caller, Stranger>) -> Option<Caller> {
+    let extensions = request.extensions_mut();
     match found {
         Ok(caller) => {
-            if let Some(Peer::Network(_)) = peer
-                && let Err(wait) = gate.limits.may_ask(&caller.name)
-            {
-                return too_many(wait);
-            }
-            request.extensions_mut().insert(caller);
+            extensions.insert(caller.clone());
+            Some(caller)
         }
         Err(stranger) => {
-            if stranger != Stranger::Silent
-                && let Some(Peer::Network(address)) = peer
-            {
-                gate.note_failure(address);
-                if let Err(wait) = gate.limits.may_fail(address.ip()) {
-                    return too_many(wait);
-                }
-            }
-            request.extensions_mut().insert(stranger);
+            extensions.insert(stranger);
+            None
         }
     }
-    next.run(request).await
 }
 
 /// Lets only those pass who may do that.
@@ -98,13 +115,18 @@ pub(super) async fn require(State(role): State<Role>, request: Request, next: Ne
 
 /// The answer to who is not known.
 pub(super) fn unknown(stranger: Option<Stranger>) -> Response {
-    Refusal::unknown(stranger.unwrap_or(Stranger::Silent)).into_response()
+    match stranger.unwrap_or(Stranger::Silent) {
+        Stranger::WrongTooOften(wait) => too_many(wait),
+        stranger => Refusal::unknown(stranger).into_response(),
+    }
 }
 
 /// The answer to who asks too often.
-pub(super) fn too_many(wait: Duration) -> Response {
+fn too_many(wait: Duration) -> Response {
     let seconds = wait.as_secs() + 1;
-    let message = format!("too many requests: ask again after {seconds} s (api.max_requests_per_second)");
+    let message = format!(
+        "too many requests, or wrong tokens: ask again after {seconds} s (api.max_requests_per_second)"
+    );
     let mut response = Refusal::from(ServiceError::new(ErrorCode::TooManyRequests, message)).into_response();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -3,6 +3,7 @@
 use super::{
     answer::Refusal,
     caller::{Caller, Stranger},
+    carrier::Peer,
     limits::Limits,
     session::{self, Sessions},
     source,
@@ -11,13 +12,12 @@ use crate::{
     access::{Digest, Entry, Role, SOCKET_NAME, Tokens},
     config::ApiConfig,
     job::Moment,
-    say::with_causes,
 };
 use axum::http::{
     HeaderMap, Method, Uri,
     header::{AUTHORIZATION, COOKIE, ORIGIN},
 };
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// Tokens, log-ins and limits.
 pub(crate) struct Gate {
@@ -45,14 +45,14 @@ impl Gate {
 
     /// Who can open the socket may do everything.
     pub(super) fn socket_caller(&self) -> Caller {
-        Caller { name: Arc::clone(&self.socket_name), role: Role::Admin }
+        Caller { name: Arc::clone(&self.socket_name), role: Role::Admin, digest: None }
     }
 
     /// Refuses names that are not ours, and pages of others.
     pub(super) fn check_source(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = source::host(uri, headers);
         source::check_host(host.as_ref(), &self.hosts)?;
-        source::check_origin(headers, host.as_ref())
+        source::check_origin(headers, host.as_ref(), self.secure_cookies)
     }
 
     /// Who asks: by token, or by the page's cookie. What changes something and comes with a cookie must name its origin,
@@ -65,18 +65,23 @@ impl Gate {
             }
             return self.by_token(token, caller).ok_or(Stranger::WrongToken);
         }
-        let Some(cookie) = cookie(headers) else { return Err(Stranger::Silent) };
+        let mut cookies = cookies(headers).peekable();
+        if cookies.peek().is_none() {
+            return Err(Stranger::Silent);
+        }
         if !method.is_safe() && !headers.contains_key(ORIGIN) {
             return Err(Stranger::WrongSession);
         }
-        let entries = self.entries();
-        self.sessions.whose(cookie, &entries, Moment::now()).map(caller).ok_or(Stranger::WrongSession)
+        let entries = self.tokens.counting();
+        // A page of another port of the same host may have set one of its own.
+        let found = cookies.find_map(|cookie| self.sessions.whose(cookie, &entries, Moment::now()));
+        found.map(caller).ok_or(Stranger::WrongSession)
     }
 
     /// What is made of who has this token; none: nobody has. It takes the same time for each wrong token.
     pub(super) fn by_token<T>(&self, token: &[u8], then: impl FnOnce(&Entry) -> T) -> Option<T> {
         let (digest, now) = (Digest::of(token), Moment::now());
-        let entries = self.entries();
+        let entries = self.tokens.counting();
         let mut found = None;
         for entry in entries.iter() {
             if entry.digest.is(&digest) && !entry.is_expired(now) {
@@ -86,22 +91,24 @@ impl Gate {
         found.map(then)
     }
 
-    /// Nobody is let in while the file cannot be read.
-    fn entries(&self) -> Arc<Vec<Entry>> {
-        self.tokens.known().unwrap_or_else(|error| {
-            tracing::error!(error = %with_causes(&error), "nobody is let in with a token");
-            Arc::default()
-        })
+    /// Whether the token that a caller has shown still counts.
+    pub(super) fn knows(&self, caller: &Caller) -> bool {
+        let (Some(digest), now) = (&caller.digest, Moment::now()) else { return true };
+        let counts =
+            |entry: &Entry| entry.digest.is(digest) && entry.role == caller.role && !entry.is_expired(now);
+        self.tokens.counting().iter().any(counts)
     }
 
-    /// Somebody has shown a token that is none.
-    pub(super) fn note_failure(&self, address: SocketAddr) {
-        tracing::debug!(%address, "a request with a token or log-in that does not count");
+    /// What somebody is who has shown a token that is none.
+    pub(super) fn wrong_token(&self, peer: Option<Peer>) -> Stranger {
+        let Some(Peer::Network(address)) = peer else { return Stranger::WrongToken };
+        tracing::debug!(%address, "a token that does not count");
+        self.limits.may_fail(address.ip()).map_or_else(Stranger::WrongTooOften, |()| Stranger::WrongToken)
     }
 }
 
 fn caller(entry: &Entry) -> Caller {
-    Caller { name: entry.name.as_str().into(), role: entry.role }
+    Caller { name: entry.name.as_str().into(), role: entry.role, digest: Some(entry.digest) }
 }
 
 fn split_scheme(authorization: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -110,18 +117,16 @@ fn split_scheme(authorization: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((scheme, rest.trim_ascii()))
 }
 
-/// The page's cookie.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs =
-        headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-    let mut ours =
-        pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == session::COOKIE);
-    ours.next().map(|(_, value)| value)
+/// The page's cookies, whatever their names begin with.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = values.flat_map(|all| all.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| [session::COOKIE, session::SECURE_COOKIE].contains(name)).map(|(_, value)| value)
 }
 
 /// The header that sets the page's cookie, or takes it away.
 pub(super) fn set_cookie(value: Option<&str>, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
+    let (name, secure) = if secure { (session::SECURE_COOKIE, "; Secure") } else { (session::COOKIE, "") };
     let (value, age) = value.map_or(("", 0), |value| (value, session::LASTS.as_secs()));
-    format!("{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}{secure}", session::COOKIE)
+    format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}{secure}")
 }

@@ -21,6 +21,7 @@ mod source;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod watched;
 
 pub(crate) use audit::AuditLog;
 pub(crate) use carrier::{Carrier, NetworkListener};

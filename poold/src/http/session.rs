@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The cookie's name.
 pub(super) const COOKIE: &str = "poold_session";
+/// Its name over TLS: browsers take it from this very host alone, and over TLS alone.
+pub(super) const SECURE_COOKIE: &str = "__Host-poold_session";
 /// How long a log-in lasts.
 pub(super) const LASTS: Duration = Duration::from_secs(12 * 60 * 60);
 /// Longer ones are none of ours.

@@ -40,15 +40,20 @@ pub(super) fn check_host(host: Option<&Authority>, ours: &[String]) -> Result<()
     }
 }
 
-/// Refuses what a page of another origin sends. Whatever TLS was taken off by on the way, name and port are the same.
+/// Refuses what a page of another origin sends. Where it is asked over TLS, a page without is another, for others can change it on its
+/// way. (A proxy in front may take TLS off: name and port are the same.)
 ///
 /// # Errors
 /// It is of another origin.
-pub(super) fn check_origin(headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Refusal> {
+pub(super) fn check_origin(
+    headers: &HeaderMap,
+    host: Option<&Authority>,
+    over_tls: bool,
+) -> Result<(), Refusal> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let same =
         origin.to_str().ok().and_then(|origin| origin.split_once("://")).is_some_and(|(scheme, rest)| {
-            matches!(scheme, "http" | "https")
+            (scheme == "https" || scheme == "http" && !over_tls)
                 && host.is_some_and(|host| host.as_str().eq_ignore_ascii_case(rest.trim_end_matches('/')))
         });
     if same {
@@ -94,14 +99,15 @@ mod tests {
         let check = |origin: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ORIGIN, origin.parse().unwrap());
-            check_origin(&headers, Some(&host)).is_ok()
+            [false, true].map(|over_tls| check_origin(&headers, Some(&host), over_tls).is_ok())
         };
-        assert!(check_origin(&HeaderMap::new(), Some(&host)).is_ok(), "no browser");
-        assert!(check("https://pool.example.org:8600") && check("http://pool.example.org:8600"));
+        assert!(check_origin(&HeaderMap::new(), Some(&host), true).is_ok(), "no browser");
+        assert_eq!(check("https://pool.example.org:8600"), [true, true]);
+        assert_eq!(check("http://pool.example.org:8600"), [true, false]);
         for bad in
             ["null", "https://pool.example.org", "https://evil.example", "file://pool.example.org:8600", "x"]
         {
-            assert!(!check(bad), "{bad}");
+            assert_eq!(check(bad), [false, false], "{bad}");
         }
     }
 }

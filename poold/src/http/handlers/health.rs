@@ -29,7 +29,7 @@ pub(in crate::http) async fn live() -> Json<Health> {
     (status = 503, description = "Not yet", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::http) async fn ready(State(service): Shared) -> Answer<Health> {
-    if service.status().await?.loaded {
+    if service.is_loaded() {
         return Ok(well());
     }
     Err(Refusal::from(ServiceError::not_yet()))

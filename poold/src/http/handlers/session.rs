@@ -7,7 +7,7 @@ use crate::{
         answer::Refusal,
         ask,
         audit::Noted,
-        caller::{Caller, Stranger, too_many},
+        caller::{Caller, unknown},
         carrier::Peer,
         gate::{Gate, set_cookie},
     },
@@ -24,6 +24,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+/// Longest body of a log-in, in bytes: whoever sends it is not known.
+const MAX_LOG_IN: usize = 4096;
 
 /// A token, to log in with.
 #[derive(Deserialize, ToSchema)]
@@ -55,19 +58,13 @@ pub(in crate::http) async fn log_in(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let LogIn { token } = ask::json(&headers, body).await?;
+    let LogIn { token } = ask::json_up_to(MAX_LOG_IN, &headers, body).await?;
     let found = gate.by_token(token.expose_secret().as_bytes(), |entry| {
         let cookie = set_cookie(Some(&gate.sessions.cookie(entry, Moment::now())), gate.secure_cookies);
         (WhoAmI { name: entry.name.clone(), role: entry.role }, cookie)
     });
     let Some((who, cookie)) = found else {
-        if let Peer::Network(address) = peer {
-            gate.note_failure(address);
-            if let Err(wait) = gate.limits.may_fail(address.ip()) {
-                return Ok(too_many(wait));
-            }
-        }
-        return Err(Refusal::unknown(Stranger::WrongToken));
+        return Ok(unknown(Some(gate.wrong_token(Some(peer)))));
     };
     noted.who(&who.name);
     Ok(([(SET_COOKIE, cookie)], Json(who)).into_response())

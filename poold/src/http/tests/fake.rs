@@ -356,6 +356,10 @@ impl Service for Fake {
         })
     }
 
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
     async fn metrics(&self) -> String {
         "pool_jobs 2\n".to_owned()
     }

@@ -5,7 +5,7 @@ use crate::{
     access::{self, Role},
     config::ApiConfig,
     http::{carrier::Peer, router::description, tests::fake::instance},
-    job::Moment,
+    job::{Finish, Moment},
 };
 use axum::{
     Router,
@@ -258,6 +258,8 @@ async fn each_token_has_a_rate_of_its_own_and_wrong_ones_one_by_address() {
     }
     assert!(answers[..20].iter().all(|status| *status == 401) && answers.contains(&429), "{answers:?}");
     assert_eq!(ping(tokens[1].clone()).await.status(), 200, "from the same address");
+    let wrong = [("authorization", "Bearer poold_wrong")];
+    assert_eq!(asking.status("GET", "/_health/live", &wrong, "").await, 200, "what needs no token");
 }
 
 #[tokio::test]
@@ -275,4 +277,50 @@ async fn a_damaged_file_of_tokens_lets_nobody_in_and_a_mended_one_counts_at_once
     assert_eq!(ping().await, 200);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(ping().await, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_streams_ends_with_its_token() {
+    let asking = Asking::new(&ApiConfig::default());
+    let (admin, reader) =
+        (asking.token("admin", Role::Admin, None), asking.token("reader", Role::Read, None));
+    let submission = r#"{"jobs":[{"command":["true"]}]}"#;
+    let admin = bearer(&admin);
+    assert_eq!(asking.status("POST", "/v1/jobs", &[("authorization", &admin)], submission).await, 200);
+    let follow = |token: String| {
+        let asking = &asking;
+        async move {
+            let path = "/v1/jobs/1/output/stdout?follow=true";
+            asking.ask("GET", path, &[("authorization", &token)], "").await.into_body()
+        }
+    };
+    let (revoked, kept) = (follow(bearer(&reader)).await, follow(admin).await);
+    access::change(asking.dir.path(), |entries| access::revoke(entries, "reader")).unwrap();
+    // The clock jumps to the next look: nothing else happens.
+    let error = to_bytes(revoked, 4096).await.unwrap_err();
+    assert!(format!("{error:?}").contains("counts no longer"), "{error:?}");
+    asking.fake.end(1, Finish::Exited { code: 0 });
+    assert!(to_bytes(kept, 4096).await.unwrap().is_empty(), "another's goes on to its end");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_in_the_audit_log_also_when_nobody_waits_for_the_answer() {
+    let asking = Asking::new(&ApiConfig::default());
+    let admin = bearer(&asking.token("admin", Role::Admin, None));
+    let headers = [("authorization", admin.as_str())];
+    let mut asked = Box::pin(asking.ask("POST", "/v1/instances/i-1/hold", &headers, ""));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    drop(asked);
+    while asking.audit().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asking.audit()[0]["request"], "POST /v1/instances/i-1/hold");
+    assert_eq!(asking.fake.look(|state| state.actions.len()), 1);
+}
+
+#[tokio::test]
+async fn who_is_not_known_can_send_little() {
+    let asking = Asking::new(&ApiConfig::default());
+    let long = format!("{{\"token\":\"{}\"}}", "x".repeat(5000));
+    assert_eq!(asking.status("POST", "/v1/session", &[], &long).await, 413);
 }
