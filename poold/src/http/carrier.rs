@@ -115,7 +115,10 @@ impl Accepted {
                 stream.set_nodelay(true)?;
                 let keepalive =
                     TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_PROBE).with_retries(3);
-                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+                let socket = SockRef::from(&stream);
+                socket.set_tcp_keepalive(&keepalive)?;
+                // Keepalive is for silence: this is for what was sent and is not acknowledged.
+                socket.set_tcp_user_timeout(Some(WRITE_LIMIT))?;
                 match tls {
                     None => Ok(patient(stream)),
                     Some(tls) => {
