@@ -1,11 +1,12 @@
 //! Hands out the files of the page.
 
 use super::assets::{Asset, INDEX, find};
+use crate::api::{ErrorCode, Problem, ServiceError};
 use axum::{
-    Router,
-    extract::Path,
+    Json, Router,
+    extract::{Path, rejection::PathRejection},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
             X_CONTENT_TYPE_OPTIONS,
@@ -27,13 +28,35 @@ pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(async |headers: HeaderMap| answer(&INDEX, &headers)))
         .route("/assets/{name}", get(asset))
+        .method_not_allowed_fallback(no_such_method)
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match find(&name) {
+async fn asset(name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    // What is no text names no file either.
+    match name.ok().and_then(|Path(name)| find(&name)) {
         Some(asset) => answer(asset, &headers),
-        None => (StatusCode::NOT_FOUND, "there is no such file in this release of poold\n").into_response(),
+        None => {
+            let message = "there is no such file in this release of poold";
+            refusal(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+        }
     }
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let message = format!("{} cannot be asked with {method}", uri.path());
+    refusal(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
+}
+
+/// An error as the API says it (RFC 9457).
+fn refusal(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let problem = Problem::new(status.as_u16(), title, ServiceError::new(code, message));
+    let headers = [
+        (CONTENT_TYPE, "application/problem+json"),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, Json(problem)).into_response()
 }
 
 fn answer(asset: &Asset, asked: &HeaderMap) -> Response {

@@ -56,8 +56,10 @@ function actOnInstance(id, action) {
     danger: action === 'kill',
     check: checkReason,
     act: async (reason) => {
+      const known = store.instances.get(id);
       const row = await post(`${instancePath(id)}/${action}`, reason ? { reason } : {});
-      if (store.instances.has(id) && row?.id) store.instances.set(id, seen(row));
+      // What an event has said meanwhile may be newer; if not, another follows.
+      if (known && store.instances.get(id) === known && row?.id) store.instances.set(id, seen(row));
       tell('instances');
     },
   });

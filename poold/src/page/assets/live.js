@@ -20,6 +20,8 @@ let lastEvent = 0;
 let held = null;
 /** Counts the readings, so that one that was overtaken is not used. */
 let reading = 0;
+/** The same of the types alone. */
+let readingTypes = 0;
 
 let unwatch = () => {};
 
@@ -95,10 +97,13 @@ async function listen() {
   if (!source || store.connection !== 'live') return;
   if (store.failures.size > 0) readAll();
   if (Date.now() - lastEvent < QUIET_MS) return;
-  const mine = source;
+  const [mine, heard] = [source, lastEvent];
   try {
-    EVENTS.status(await getJson('/v1/status', { signal: AbortSignal.timeout(PATIENCE_MS) }));
+    const status = await getJson('/v1/status', { signal: AbortSignal.timeout(PATIENCE_MS) });
+    // What was heard meanwhile is newer.
+    if (source !== mine || lastEvent !== heard) return;
     lastEvent = Date.now();
+    if (!held) EVENTS.status(status);
   } catch {
     if (source === mine) mine?.onerror();
   }
@@ -178,10 +183,16 @@ export async function readAll() {
 }
 
 async function readTypes() {
+  readingTypes += 1;
+  const [mine, all] = [readingTypes, reading];
+  const overtaken = () => mine !== readingTypes || all !== reading;
   try {
-    store.types = await getJson('/v1/types');
+    const types = await getJson('/v1/types');
+    if (overtaken()) return;
+    store.types = types;
     store.failures.delete('/v1/types');
   } catch (problem) {
+    if (overtaken()) return;
     store.failures.set('/v1/types', problem.message);
   }
   tell('types');

@@ -77,12 +77,20 @@ export class OutputPane {
     this.#stop.abort();
   }
 
+  /** The job is final: what is read from now on ends by itself. */
+  finish() {
+    this.#final = true;
+  }
+
   async #readAll(run, signal) {
-    // What is final ends by itself.
-    const follow = this.#final || await takeLine(signal);
     while (!signal.aborted && !this.#over) {
+      // The line is for this reading alone: others may want it when it has ended.
+      const reading = new AbortController();
       try {
+        // What is final ends by itself.
+        const follow = this.#final || await takeLine(AbortSignal.any([signal, reading.signal]));
         await this.#read(run, follow, signal);
+        if (signal.aborted) return;
         this.#over = follow;
         if (this.#over) this.#plan();
         else setText(this.state, `read every ${RETRY_MS / 1000} s: too much is followed in other windows`);
@@ -91,6 +99,8 @@ export class OutputPane {
         const last = problem.status === 404 || problem.status === 401;
         setText(this.state, last ? problem.message : `${problem.message}: trying again`);
         if (last) return;
+      } finally {
+        reading.abort();
       }
       if (!this.#over) await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
     }

@@ -31,21 +31,31 @@ export function job(main, key) {
   /** The run whose output is shown; null: the last. */
   let chosen = null;
   let shown = null;
+  /** Counts the readings, so that one that was overtaken is not used. */
+  let asked = 0;
 
   async function read() {
+    asked += 1;
+    const mine = asked;
+    const overtaken = () => closed || mine !== asked;
+    let job;
     try {
-      detail = await getJson(jobPath(key));
+      job = await getJson(jobPath(key));
     } catch (problem) {
-      if (!closed) show(failure, problem.status === 404 ? `There is no job ${key}.` : `The job could not be read: ${problem.message}`);
+      if (overtaken()) return;
+      show(failure, problem.status === 404 ? `There is no job ${key}.` : `The job could not be read: ${problem.message}`);
       outputs.hidden = detail === null;
       return;
     }
+    if (overtaken()) return;
+    let explanation;
     try {
-      why = await getJson(`${jobPath(key)}/explain`);
+      explanation = await getJson(`${jobPath(key)}/explain`);
     } catch (problem) {
-      why = { text: `why it is so could not be read: ${problem.message}` };
+      explanation = { text: `why it is so could not be read: ${problem.message}` };
     }
-    if (closed) return;
+    if (overtaken()) return;
+    [detail, why] = [job, explanation];
     show(failure);
     update();
   }
@@ -54,7 +64,7 @@ export function job(main, key) {
     if (!detail) return;
     setTitle(detail.name ? `${detail.number} ${detail.name}` : detail.number);
     show(head, header(detail, why));
-    show(facts, asked(detail), became(detail));
+    show(facts, request(detail), became(detail));
     show(past, history(detail.history));
     const run = chosen ?? detail.runs;
     show(runs, detail.runs > 1 && h('div', { class: 'choice', role: 'group', 'aria-label': 'Which run’s output' },
@@ -62,19 +72,20 @@ export function job(main, key) {
         type: 'button', 'data-key': number, 'aria-pressed': String(number === run), onclick: () => { chosen = number === detail.runs ? null : number; update(); },
       }, `Run ${number}`))));
     outputs.hidden = detail.runs === 0;
-    if (outputs.hidden || shown === run) return;
-    shown = run;
     const last = run === detail.runs;
     const final = !last || ['complete', 'cancelled'].includes(detail.state);
+    if (shown === run && final) panes.forEach((pane) => pane.finish());
+    if (outputs.hidden || shown === run) return;
+    shown = run;
     panes[0].start(run || null, last ? detail.stdout_size : 0, final);
     panes[1].start(run || null, last ? detail.stderr_size : 0, final);
   }
 
   const ends = [
     on('jobs', (changed) => {
-      const row = changed && detail && changed.get(detail.number);
+      const row = changed?.get(detail?.number ?? Number(key));
       if (!row) return;
-      detail = { ...row, history: detail.history };
+      if (detail) detail = { ...row, history: detail.history };
       update();
       // The history and the explanation are not in the event.
       read();
@@ -104,7 +115,7 @@ function fact(term, ...value) {
   return [h('dt', {}, term), h('dd', {}, ...value)];
 }
 
-function asked(job) {
+function request(job) {
   const labels = Object.entries(job.labels);
   return h('section', { class: 'card', 'data-key': 'asked' }, h('h2', {}, 'What was asked'), h('dl', { class: 'facts' },
     fact('Id', h('code', {}, bdi(job.id))),

@@ -113,6 +113,10 @@ function list(main, { title, query, setQuery, above, address, row, head, empty, 
   let rows = [];
   let next = null;
   let closed = false;
+  /** Counts the readings, so that one that was overtaken is not used. */
+  let asked = 0;
+  /** Rows that events tell while one is under way: its answer may be older than they are. */
+  let newer = null;
   const before = query.get('before');
 
   const showRows = () => show(table, rows.length === 0 ? h('p', { class: 'empty' }, empty) : h('table', { class: 'cards' },
@@ -122,12 +126,16 @@ function list(main, { title, query, setQuery, above, address, row, head, empty, 
   const go = (to) => () => setQuery({ ...Object.fromEntries(query), before: to ?? '' }, true);
 
   async function read() {
-    const asked = address();
-    if (before) asked.set('before', before);
+    asked += 1;
+    const mine = asked;
+    newer = new Map();
+    const which = address();
+    if (before) which.set('before', before);
     try {
-      const page = await getJson(`/v1/jobs?${asked}`);
-      if (closed) return;
-      ({ jobs: rows, next } = page);
+      const page = await getJson(`/v1/jobs?${which}`);
+      if (closed || mine !== asked) return;
+      rows = page.jobs.map((job) => newer.get(job.number) ?? job);
+      ({ next } = page);
       show(failure);
       showRows();
       show(pager, (before || next) && [
@@ -137,12 +145,15 @@ function list(main, { title, query, setQuery, above, address, row, head, empty, 
       setText(note, counted(rows.length, 'job'));
       told(page);
     } catch (problem) {
-      if (!closed) show(failure, `The jobs could not be read: ${problem.message}`);
+      if (!closed && mine === asked) show(failure, `The jobs could not be read: ${problem.message}`);
+    } finally {
+      if (mine === asked) newer = null;
     }
   }
   const ends = [
     readAgain(read),
     on('jobs', (changed) => {
+      for (const [number, job] of changed ?? []) newer?.set(number, job);
       if (!changed || !rows.some(({ number }) => changed.has(number))) return;
       rows = rows.map((known) => changed.get(known.number) ?? known);
       showRows();

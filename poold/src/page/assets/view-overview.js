@@ -154,7 +154,7 @@ function seriesCharts() {
       for (const chart of charts) chart.set(series, seconds);
       show(failure);
     } catch (problem) {
-      if (mine === asked) show(failure, `The figures over time could not be read: ${problem.message}`);
+      if (mine === asked && !closed) show(failure, `The figures over time could not be read: ${problem.message}`);
     }
     if (mine === asked && !closed) timer = setTimeout(read, SERIES_MS);
   }

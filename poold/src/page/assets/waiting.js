@@ -17,18 +17,24 @@ export function readAgain(read) {
   let timer = null;
   let due = 0;
   let closed = false;
+  /** Whether jobs have changed since the last reading began. */
+  let stale = false;
   const plan = (delay) => {
     const at = Date.now() + delay;
     if (closed || (timer !== null && due <= at)) return;
     clearTimeout(timer);
     due = at;
     timer = setTimeout(async () => {
+      stale = false;
       if (!document.hidden) await read();
       timer = null;
-      plan(AGAIN_MS);
+      plan(stale ? SOON_MS : AGAIN_MS);
     }, delay);
   };
-  const off = on('jobs', () => plan(SOON_MS));
+  const off = on('jobs', () => {
+    stale = true;
+    plan(SOON_MS);
+  });
   plan(AGAIN_MS);
   return () => {
     closed = true;
@@ -73,16 +79,19 @@ export function waitingSummary() {
     h('div', { class: 'card-head' }, h('h2', {}, 'Why jobs wait'), h('span', { class: 'push' }), h('a', { href: '#/queue' }, 'The queue')),
     list);
   let closed = false;
+  let asked = 0;
   async function read() {
+    asked += 1;
+    const mine = asked;
     try {
       const { jobs, next } = await getJson(`/v1/jobs?state=queued&limit=${LOOKED_AT}`);
-      if (closed) return;
+      if (closed || mine !== asked) return;
       show(list, jobs.length === 0 ? h('p', { class: 'empty' }, 'No job waits.') : [
         reasonList(jobs),
         next && h('p', { class: 'hint' }, `Of the newest ${count(LOOKED_AT)}${store.status ? ` of ${count(store.status.jobs.queued)}` : ''}.`),
       ]);
     } catch (problem) {
-      if (!closed) show(list, h('p', { class: 'error' }, `It could not be read: ${problem.message}`));
+      if (!closed && mine === asked) show(list, h('p', { class: 'error' }, `It could not be read: ${problem.message}`));
     }
   }
   const off = readAgain(read);

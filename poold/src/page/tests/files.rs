@@ -6,11 +6,12 @@ use crate::page::{
 };
 use axum::{
     body::Body,
-    http::{Request, Response, StatusCode},
+    http::{Method, Request, Response, StatusCode, request::Builder},
 };
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path};
 
 async fn get(path: &str, known: Option<&str>) -> Response<Body> {
@@ -18,6 +19,10 @@ async fn get(path: &str, known: Option<&str>) -> Response<Body> {
     if let Some(tag) = known {
         request = request.header("if-none-match", tag);
     }
+    ask(request).await
+}
+
+async fn ask(request: Builder) -> Response<Body> {
     TowerToHyperService::new(router()).call(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
@@ -89,6 +94,28 @@ async fn files_come_with_a_strict_policy_and_are_not_sent_twice() {
         assert!(again.into_body().collect().await.unwrap().to_bytes().is_empty());
         assert_eq!(get(path, Some("\"other\"")).await.status(), StatusCode::OK, "{path}");
     }
-    assert_eq!(get("/assets/other.js", None).await.status(), StatusCode::NOT_FOUND);
-    assert_eq!(get("/assets/..%2frouter.rs", None).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn errors_are_said_as_the_api_says_them() {
+    let wrong = [
+        (Method::GET, "/assets/other.js", 404, "Not Found", "not_found"),
+        (Method::GET, "/assets/..%2frouter.rs", 404, "Not Found", "not_found"),
+        (Method::GET, "/assets/%ff", 404, "Not Found", "not_found"),
+        (Method::POST, "/", 405, "Method Not Allowed", "invalid_request"),
+        (Method::DELETE, "/assets/main.js", 405, "Method Not Allowed", "invalid_request"),
+    ];
+    for (method, path, status, title, code) in wrong {
+        let answer = ask(Request::builder().method(method).uri(path)).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
+        assert_eq!(answer.headers().get("allow").is_some(), status == 405, "{path}");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let mut problem: Value = serde_json::from_slice(&body).unwrap();
+        let detail = problem.as_object_mut().unwrap().remove("detail").unwrap();
+        assert!(!detail.as_str().unwrap().is_empty(), "{path}");
+        let rest = json!({"type": "about:blank", "title": title, "status": status, "code": code});
+        assert_eq!(problem, rest, "{path}");
+    }
 }

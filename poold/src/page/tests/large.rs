@@ -5,9 +5,8 @@ use super::{
     screenshots,
     site::Site,
 };
-use crate::{access::Role, job::JobState};
+use crate::job::JobState;
 use serde_json::json;
-use thirtyfour::Key;
 
 const WORKERS: usize = 10_000;
 /// From the request for the page until a key moves from tile to tile, in milliseconds.
@@ -24,12 +23,7 @@ async fn ten_thousand_workers_can_be_used_within_a_second() {
     let job = site.job("waits", JobState::Queued).await;
     with_browser(&site.origin, &["/v1/session - Failed to load resource"], async |browser| {
         browser.look(DESKTOP, Look::Light).await;
-        let token = site.token("alice", Role::Admin);
-        browser.open("/").await;
-        browser.until("document.activeElement.id === 'token'").await;
-        browser.write(&token).await;
-        browser.press(&[Key::Enter]).await;
-        browser.until_text("alice admin").await;
+        site.log_in(browser).await;
         for page in ["", "workers"] {
             let mut quickest = f64::INFINITY;
             for _ in 0..TRIES {

@@ -3,6 +3,8 @@
 mod browser;
 mod files;
 mod large;
+mod lines;
+mod overtaken;
 mod screenshots;
 mod site;
 mod walk;

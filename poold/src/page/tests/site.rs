@@ -1,5 +1,6 @@
 //! The real server on TCP with tokens, over the scripted service, with the addresses that the script lacks.
 
+use super::browser::Browser;
 use crate::{
     access::{self, Role},
     api::{InstanceAction, JobRow, Service as _, Submission},
@@ -30,6 +31,7 @@ use std::{
     },
 };
 use tempfile::TempDir;
+use thirtyfour::Key;
 use tokio::{
     sync::{broadcast, oneshot, watch},
     task::JoinHandle,
@@ -78,6 +80,16 @@ impl Site {
     pub(super) fn token(&self, name: &str, role: Role) -> String {
         let create = |entries: &mut Vec<_>| access::create(entries, name, role, Moment::now(), None);
         access::change(self.dir.path(), create).unwrap().reveal().to_owned()
+    }
+
+    /// Opens the page and logs in as who may do everything.
+    pub(super) async fn log_in(&self, browser: &Browser) {
+        let token = self.token("alice", Role::Admin);
+        browser.open("/").await;
+        browser.until("document.activeElement.id === 'token'").await;
+        browser.write(&token).await;
+        browser.press(&[Key::Enter]).await;
+        browser.until_text("alice admin").await;
     }
 
     /// Sends an event to whoever listens.
