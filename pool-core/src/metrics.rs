@@ -58,6 +58,7 @@ pub(crate) struct Metrics {
     jobs_running: IntGauge,
     probe_age_max: Gauge,
     probe_age_median: Gauge,
+    probe_interval: Gauge,
     instances: IntGaugeVec,
     price: GaugeVec,
     vcpus: GaugeVec,
@@ -103,11 +104,18 @@ impl Metrics {
             ))),
             probe_age_max: register!(Gauge::with_opts(opts(
                 "probe_age_max_seconds",
-                "Time since the last answered probe of the worker that has been silent longest."
+                "Time since the last answered probe of the worker that has been silent longest, as in \
+                 pool_probe_age_median_seconds."
             ))),
             probe_age_median: register!(Gauge::with_opts(opts(
                 "probe_age_median_seconds",
-                "Median over the workers of the time since their last answered probe."
+                "Median over the workers of the time since their last answered probe. Without those that boot, that were \
+                 found and have never answered, or that another program has taken over."
+            ))),
+            probe_interval: register!(Gauge::with_opts(opts(
+                "probe_interval_seconds",
+                "In what interval each worker is probed: as configured, or longer where max_probes_per_second does not \
+                 allow it for as many as there are."
             ))),
             instances: register!(IntGaugeVec::new(
                 opts("instances", "Instances, by what they do and by configured type."),
@@ -208,6 +216,17 @@ impl Metrics {
                     "What the instances may cost an hour, as configured; 0: no limit.",
                 ))?)?;
                 cap.set(config.max_price_per_hour.map_or(0.0, pool_api::HourlyPrice::as_f64));
+                let cheapest = registered.add(Gauge::with_opts(opts(
+                    "cheapest_price_per_hour",
+                    "What an instance of the cheapest type costs an hour, as configured.",
+                ))?)?;
+                let least = config.instance_types.iter().map(|t| t.price).min().unwrap_or_default();
+                cheapest.set(least.as_f64());
+                let sync = registered.add(Gauge::with_opts(opts(
+                    "sync_interval_seconds",
+                    "In what interval the instances are listed, as configured.",
+                ))?)?;
+                sync.set(config.sync_interval.as_secs_f64());
                 registered
             },
         };
@@ -241,6 +260,7 @@ impl Metrics {
         let ages = &gauges.probe_ages;
         self.probe_age_max.set(ages.first().map_or(0.0, Duration::as_secs_f64));
         self.probe_age_median.set(ages.get(ages.len() / 2).map_or(0.0, Duration::as_secs_f64));
+        self.probe_interval.set(gauges.probe_interval.as_secs_f64());
         let held = &gauges.hold_offs;
         for (kind, count) in
             [("quota", held.quota), ("capacity", held.capacity), ("rate_limit", held.rate_limit)]

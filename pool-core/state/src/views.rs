@@ -138,8 +138,11 @@ pub struct Gauges {
     pub vcpus: BTreeMap<Category, Cpus>,
     /// Memory by category.
     pub memory: BTreeMap<Category, ByteSize>,
-    /// How long ago the last successful probe of each worker began, longest first.
+    /// How long ago the last successful probe of each worker began, longest first. Without the workers that nobody expects
+    /// an answer of yet, or any longer: those that boot, that were found and never answered, that another program has taken over.
     pub probe_ages: Vec<Duration>,
+    /// In what interval each worker is probed, with as many as there are.
+    pub probe_interval: Duration,
     /// Creates that the cloud has not answered.
     pub creates_in_flight: usize,
     /// Hold-offs that are in force.
@@ -403,12 +406,30 @@ impl PoolState {
                 *vcpus = *vcpus + instance_type.vcpus;
                 gauges.memory.entry(category).or_default().0 += instance_type.memory.0;
             }
-            if !matches!(worker.state, State::Shutdown { .. }) {
-                gauges.probe_ages.push(now.since(worker.probed.unwrap_or(worker.appeared)));
-            }
+            gauges.probe_ages.extend(Self::answered(worker).map(|probed| now.since(probed)));
         }
         gauges.probe_ages.sort_unstable_by(|a, b| b.cmp(a));
+        gauges.probe_interval = self.probe_interval();
         gauges
+    }
+
+    /// When the last probe began that was answered; none where no answer is expected.
+    fn answered(worker: &Worker) -> Option<Time> {
+        match worker.state {
+            _ if worker.taken_by.is_some() => None,
+            State::Booting | State::Shutdown { .. } => None,
+            State::Unknown => worker.probed,
+            State::Idle { .. } | State::Running => Some(worker.probed.unwrap_or(worker.appeared)),
+        }
+    }
+
+    /// The configured one, or a longer one where the workers are more than may be probed in it.
+    fn probe_interval(&self) -> Duration {
+        let settings = self.settings();
+        let is_probed = |w: &&Worker| w.taken_by.is_none() && !matches!(w.state, State::Shutdown { .. });
+        let workers = self.workers.values().filter(is_probed).count() as u64;
+        let round = Duration::from_secs(workers).checked_div(settings.max_probes_per_second);
+        settings.probe_interval.max(round.unwrap_or_default())
     }
 
     /// What the scheduler sees at this moment.

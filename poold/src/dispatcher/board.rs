@@ -58,6 +58,11 @@ impl Unfinished {
         matches!(self.record.state, JobState::Locked | JobState::Running)
     }
 
+    /// Queued, and not to be started.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.record.state == JobState::Queued && self.record.priority == 0
+    }
+
     /// As the planner sees it; none while it is not to be started.
     fn queued(&self, limits: &Limits) -> Option<QueuedJob> {
         let waits = self.record.state == JobState::Queued && !self.deferred && self.record.cancel.is_none();
@@ -111,6 +116,8 @@ pub(crate) struct Board {
     limits: Limits,
     jobs: BTreeMap<u64, Unfinished>,
     waiting: WaitingJobs,
+    /// How many are queued with priority 0.
+    stopped: usize,
     active: BTreeSet<u64>,
     /// Active, and to be ended.
     ending: BTreeSet<u64>,
@@ -132,6 +139,7 @@ impl Board {
             limits,
             jobs: BTreeMap::new(),
             waiting: WaitingJobs::default(),
+            stopped: 0,
             active: BTreeSet::new(),
             ending: BTreeSet::new(),
             active_by_group: BTreeMap::new(),
@@ -167,6 +175,11 @@ impl Board {
 
     pub(crate) fn waiting(&self) -> &WaitingJobs {
         &self.waiting
+    }
+
+    /// How many are queued with priority 0: they wait on purpose.
+    pub(crate) fn stopped(&self) -> usize {
+        self.stopped
     }
 
     pub(crate) fn active_by_group(&self) -> &BTreeMap<JobGroup, u32> {
@@ -446,6 +459,7 @@ impl Board {
     fn put(&mut self, number: u64, to: Option<Unfinished>) {
         if let Some(old) = self.jobs.remove(&number) {
             self.waiting.remove(&old.id);
+            self.stopped -= usize::from(old.is_stopped());
             self.ending.remove(&number);
             if self.active.remove(&number)
                 && let Some(group) = &old.group
@@ -458,6 +472,7 @@ impl Board {
             }
         }
         let Some(job) = to else { return };
+        self.stopped += usize::from(job.is_stopped());
         if let Some(queued) = job.queued(&self.limits) {
             self.waiting.insert(queued);
         }

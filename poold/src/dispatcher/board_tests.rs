@@ -177,7 +177,9 @@ fn p51_priority_0_stops_a_job_and_keeps_a_waiting_one_in_the_queue() {
     let (mut board, number) = board_with(request());
     board.set_priority(NOW, number, 0);
     assert_eq!(board.get(number).unwrap().record.state, JobState::Queued);
+    assert_eq!(board.stopped(), 1);
     board.set_priority(NOW, number, 5);
+    assert_eq!(board.stopped(), 0);
     board.lock(NOW, number, worker(false));
     board.set_priority(NOW, number, 0);
     assert_eq!(board.ending().count(), 1);
@@ -256,8 +258,9 @@ fn seen(board: &Board) -> String {
     let active: Vec<u64> = board.active().map(|job| job.number).collect();
     let ending: Vec<u64> = board.ending().map(|job| job.number).collect();
     format!(
-        "{waiting:?} {jobs:?} {active:?} {ending:?} {:?} {}",
+        "{waiting:?} {jobs:?} {active:?} {ending:?} {:?} {} {}",
         board.active_by_group(),
+        board.stopped(),
         board.next_number()
     )
 }
@@ -270,6 +273,8 @@ fn invariant_indexes_are_true(board: &Board) {
         assert!(!(waits && job.is_active()));
         assert_eq!(board.active().any(|active| active.number == number), job.is_active());
     }
+    let stopped = (1..20).filter_map(|number| board.get(number)).filter(|job| job.is_stopped()).count();
+    assert_eq!(board.stopped(), stopped);
     let active = board.active().count();
     assert_eq!(board.active_by_group().values().sum::<u32>() as usize, active);
 }

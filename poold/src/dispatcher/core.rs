@@ -376,6 +376,7 @@ impl Dispatcher {
         if let Ok(counts) = self.queue.counts() {
             self.metrics.set_jobs(&counts);
         }
+        self.metrics.set_stopped(self.board.stopped());
         self.metrics.look_at_disk(self.outputs.dir());
     }
 

@@ -36,6 +36,7 @@ const CAUSES: [&str; 6] =
 #[derive(Clone, Debug)]
 pub(super) struct Metrics {
     jobs: IntGaugeVec,
+    stopped: IntGauge,
     pub(super) passes: Histogram,
     pub(super) commits: Histogram,
     submitted: IntCounter,
@@ -63,6 +64,13 @@ impl Metrics {
         let quick = exponential_buckets(0.0001, 2.0, 16)?;
         let metrics = Self {
             jobs: add(registry, IntGaugeVec::new(opts("jobs", "Jobs in the queue, by state."), &["state"])?)?,
+            stopped: add(
+                registry,
+                IntGauge::with_opts(opts(
+                    "jobs_stopped",
+                    "Queued jobs of priority 0: they wait until they are given another.",
+                ))?,
+            )?,
             passes: add(
                 registry,
                 Histogram::with_opts(histogram(
@@ -175,6 +183,10 @@ impl Metrics {
             let count = counts.get(&state).copied().unwrap_or(0);
             self.jobs.with_label_values(&[state.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    pub(super) fn set_stopped(&self, jobs: usize) {
+        self.stopped.set(i64::try_from(jobs).unwrap_or(i64::MAX));
     }
 
     /// Looks at the disk that holds this directory.

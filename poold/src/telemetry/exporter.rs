@@ -166,14 +166,20 @@ impl Exporter {
 
 /// From the file, a line each, or the variable, with commas; percent-encoded as OpenTelemetry has it.
 fn headers(config: &TelemetryConfig, variable: Option<String>) -> Result<HeaderMap, ExporterError> {
-    let text = match &config.otlp_headers_file {
-        Some(path) => fs::read_to_string(path)
-            .map_err(|source| ExporterError::Headers { path: path.clone(), source })?
-            .replace('\n', ","),
-        None => variable.unwrap_or_default(),
+    let text;
+    let pairs: Vec<&str> = match &config.otlp_headers_file {
+        Some(path) => {
+            text = fs::read_to_string(path)
+                .map_err(|source| ExporterError::Headers { path: path.clone(), source })?;
+            text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect()
+        }
+        None => {
+            text = variable.unwrap_or_default();
+            text.split(',').map(str::trim).collect()
+        }
     };
     let mut headers = HeaderMap::new();
-    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty() && !pair.starts_with('#')) {
+    for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or(ExporterError::NotAHeader)?;
         let value = percent_encoding::percent_decode_str(value.trim()).collect::<Vec<u8>>();
         let name: HeaderName = name.trim().parse().map_err(|_| ExporterError::NotAHeader)?;
@@ -192,7 +198,9 @@ mod tests {
     fn headers_come_from_the_file_or_else_from_the_variable() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("headers");
-        fs::write(&file, "# of the vendor\nAuthorization=Bearer%20hunter2\n\nx-team = night\n").unwrap();
+        let text =
+            "# of the vendor, who has others\nAuthorization=Bearer%20hunter2\n\nx-team = night, day\r\n";
+        fs::write(&file, text).unwrap();
         let variable = Some("authorization=Basic%20abc,x-a=b".to_owned());
         let mut config = TelemetryConfig::default();
         let from_variable = headers(&config, variable.clone()).unwrap();
@@ -203,7 +211,7 @@ mod tests {
         config.otlp_headers_file = Some(file);
         let from_file = headers(&config, variable).unwrap();
         assert_eq!(from_file["authorization"], "Bearer hunter2");
-        assert_eq!((from_file.len(), &from_file["x-team"]), (2, &"night".parse().unwrap()));
+        assert_eq!((from_file.len(), &from_file["x-team"]), (2, &"night, day".parse().unwrap()));
         assert!(!format!("{from_file:?}").contains("hunter2"));
         config.otlp_headers_file = None;
         let error = headers(&config, Some("hunter2".to_owned())).unwrap_err();

@@ -147,6 +147,26 @@ fn gauges_show_the_moment() {
 }
 
 #[test]
+fn only_workers_that_should_answer_have_an_age_and_more_workers_are_probed_less_often() {
+    let mut w = World::with(|setup| setup.settings.max_probes_per_second = 1);
+    w.idle_worker("taken", SMALL);
+    w.advance(secs(1));
+    w.idle_worker("i-1", SMALL);
+    w.booting_worker("booting", SMALL);
+    let mut all = ["i-1", "taken", "booting"].map(|i| listed(i, SMALL, pool_api::Tags::new())).to_vec();
+    all.push(w.instance("found", SMALL));
+    w.list(&all);
+    w.event(Event::Superseded { instance: id("taken"), highest: 7 });
+    w.advance(secs(3));
+    assert_eq!(w.pool.gauges(w.now).probe_ages, [secs(3)], "of i-1 alone");
+    assert_eq!(w.pool.gauges(w.now).probe_interval, secs(10));
+    for n in 0..20 {
+        w.booting_worker(&format!("more-{n}"), SMALL);
+    }
+    assert_eq!(w.pool.gauges(w.now).probe_interval, secs(23), "one a second, and not the one that is taken");
+}
+
+#[test]
 fn gauges_count_the_hold_offs_that_are_in_force() {
     let mut w = World::new();
     let held = |w: &World| {

@@ -3,10 +3,11 @@
 use super::{
     event::{Action, Ask},
     layout::Areas,
-    output::Output,
+    output::{Begins, Output},
     state::{Over, Pane, State},
 };
 use crate::{
+    api::JobRow,
     commands::{explain::Lines, print::ago},
     job::Moment,
 };
@@ -218,10 +219,9 @@ impl State {
             self.message = Some("no job is selected whose output could be shown".to_owned());
             return Vec::new();
         };
-        let size = if stream == OutputStream::Stdout { job.stdout_size } else { job.stderr_size };
-        let id = job.id.clone();
-        self.over = Over::Output(Output::new(id.clone(), stream));
-        vec![Ask::Output(id, stream, size.saturating_sub(OUTPUT_TAIL))]
+        let (id, from) = (job.id.clone(), begins(job));
+        self.over = Over::Output(Output::new(id.clone(), stream, from));
+        vec![Ask::Output(id, stream, from.of(stream))]
     }
 
     fn output_key(&mut self, code: KeyCode) -> Vec<Ask> {
@@ -237,8 +237,11 @@ impl State {
                 let stream = if key == 'o' { OutputStream::Stdout } else { OutputStream::Stderr };
                 if stream != output.stream {
                     let job = output.job.clone();
-                    *output = Output::new(job.clone(), stream);
-                    return vec![Ask::Output(job, stream, 0)];
+                    // One that has ended is not there any longer: as it was when it was last seen.
+                    let row = self.pool.jobs.values().find(|shown| shown.row.id == job);
+                    let from = row.map_or(output.from, |shown| begins(&shown.row));
+                    *output = Output::new(job.clone(), stream, from);
+                    return vec![Ask::Output(job, stream, from.of(stream))];
                 }
             }
             KeyCode::Up => output.scroll(1, page),
@@ -250,6 +253,14 @@ impl State {
             _ => {}
         }
         Vec::new()
+    }
+}
+
+/// Where the ends of a job's output begin that are shown.
+fn begins(job: &JobRow) -> Begins {
+    Begins {
+        stdout: job.stdout_size.saturating_sub(OUTPUT_TAIL),
+        stderr: job.stderr_size.saturating_sub(OUTPUT_TAIL),
     }
 }
 

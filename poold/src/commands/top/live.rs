@@ -12,7 +12,7 @@ use pool_core::InstanceId;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use tokio::{
-    sync::mpsc::UnboundedSender,
+    sync::mpsc::Sender,
     time::{Instant, sleep, timeout_at},
 };
 
@@ -48,12 +48,12 @@ struct Jobs {
 /// Whoever listened has gone.
 struct Unheard;
 
-fn tell(to: &UnboundedSender<Event>, update: Update) -> Result<(), Unheard> {
-    to.send(Event::Update(update)).map_err(|_| Unheard)
+async fn tell(to: &Sender<Event>, update: Update) -> Result<(), Unheard> {
+    to.send(Event::Update(update)).await.map_err(|_| Unheard)
 }
 
 /// Tells of the pool until nobody listens.
-pub(super) async fn follow(client: &Client, to: UnboundedSender<Event>) {
+pub(super) async fn follow(client: &Client, to: Sender<Event>) {
     loop {
         let ended = match client.events(EVENTS).await {
             Ok(events) => live(client, events, &to).await,
@@ -62,7 +62,7 @@ pub(super) async fn follow(client: &Client, to: UnboundedSender<Event>) {
         };
         let Ok(error) = ended else { return };
         let why = crate::say::with_causes(&error);
-        if tell(&to, Update::Link(Link::Lost(why))).is_err() {
+        if tell(&to, Update::Link(Link::Lost(why))).await.is_err() {
             return;
         }
         sleep(AGAIN).await;
@@ -75,21 +75,17 @@ fn is_absent(error: &ClientError) -> bool {
 }
 
 /// Until it is lost, and why.
-async fn live(
-    client: &Client,
-    mut events: EventReader,
-    to: &UnboundedSender<Event>,
-) -> Result<ClientError, Unheard> {
+async fn live(client: &Client, mut events: EventReader, to: &Sender<Event>) -> Result<ClientError, Unheard> {
     // What changes meanwhile is told after it: no change falls between.
     let mut known = false;
     let mut anew = Instant::now();
     loop {
         if !known {
             match everything(client).await {
-                Ok(all) => tell(to, Update::All(Box::new(all)))?,
+                Ok(all) => tell(to, Update::All(Box::new(all))).await?,
                 Err(error) => return Ok(error),
             }
-            tell(to, Update::Link(Link::Live))?;
+            tell(to, Update::Link(Link::Live)).await?;
             known = true;
             anew = Instant::now() + ANEW;
         }
@@ -98,7 +94,7 @@ async fn live(
             continue;
         };
         match event.and_then(|event| read(&event)) {
-            Ok(Told::News(update)) => tell(to, update)?,
+            Ok(Told::News(update)) => tell(to, update).await?,
             Ok(Told::Missed) => known = false,
             Ok(Told::Other) => {}
             Err(error) => return Ok(error),
@@ -107,13 +103,13 @@ async fn live(
 }
 
 /// Asks again and again. Until it is lost, and why.
-async fn asking(client: &Client, to: &UnboundedSender<Event>) -> Result<ClientError, Unheard> {
+async fn asking(client: &Client, to: &Sender<Event>) -> Result<ClientError, Unheard> {
     loop {
         match everything(client).await {
-            Ok(all) => tell(to, Update::All(Box::new(all)))?,
+            Ok(all) => tell(to, Update::All(Box::new(all))).await?,
             Err(error) => return Ok(error),
         }
-        tell(to, Update::Link(Link::Asking(EVERY.as_secs())))?;
+        tell(to, Update::Link(Link::Asking(EVERY.as_secs()))).await?;
         sleep(EVERY).await;
     }
 }

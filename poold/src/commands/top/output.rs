@@ -8,10 +8,28 @@ const MAX_LINES: usize = 5000;
 /// A line that is longer goes on in the next, in bytes.
 const MAX_LINE: usize = 4096;
 
+/// From which byte on each stream is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Begins {
+    pub(super) stdout: u64,
+    pub(super) stderr: u64,
+}
+
+impl Begins {
+    pub(super) fn of(self, stream: OutputStream) -> u64 {
+        match stream {
+            OutputStream::Stdout => self.stdout,
+            OutputStream::Stderr => self.stderr,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) job: JobId,
     pub(super) stream: OutputStream,
+    /// Where what is shown of either stream begins, in bytes.
+    pub(super) from: Begins,
     /// The last one may go on.
     lines: VecDeque<String>,
     /// How many lines from the end the view is; 0: it moves along.
@@ -21,8 +39,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(job: JobId, stream: OutputStream) -> Self {
-        Self { job, stream, lines: VecDeque::from([String::new()]), back: 0, remark: None }
+    pub(super) fn new(job: JobId, stream: OutputStream, from: Begins) -> Self {
+        Self { job, stream, from, lines: VecDeque::from([String::new()]), back: 0, remark: None }
     }
 
     /// Takes more, harmless already.
@@ -81,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_end_is_shown_and_who_scrolls_back_stays_there() {
-        let mut output = Output::new(JobId::new("a-1").unwrap(), OutputStream::Stdout);
+        let mut output = Output::new(JobId::new("a-1").unwrap(), OutputStream::Stdout, Begins::default());
         assert_eq!(window(&output, 2), Vec::<String>::new());
         output.push("a\nb");
         output.push("c\nd\n");
@@ -98,7 +116,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_in_lines_and_their_length() {
-        let mut output = Output::new(JobId::new("a-1").unwrap(), OutputStream::Stdout);
+        let mut output = Output::new(JobId::new("a-1").unwrap(), OutputStream::Stdout, Begins::default());
         output.push(&"x\n".repeat(3 * MAX_LINES));
         assert!(output.len() <= MAX_LINES);
         output.push(&"ä".repeat(3 * MAX_LINE));

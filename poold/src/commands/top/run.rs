@@ -22,11 +22,15 @@ use crossterm::event::{Event as Terminal, EventStream};
 use futures_util::StreamExt as _;
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 
+/// Events that wait while the screen is painted: whoever tells more waits too, and so does the server.
+const WAITING: usize = 64;
+/// Events that are taken before all is painted again.
+const AT_ONCE: usize = 256;
 /// How often ages are shown anew, and at most how long news waits to be shown.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -50,23 +54,45 @@ impl TopArguments {
         Screen::check()?;
         // What is wrong from the beginning is said as by every command.
         client.status().await?;
+        // Before the screen is taken: from then on a signal must not end this process by itself.
+        let signals = Signals::new()?;
         let mut screen = Screen::take()?;
         // Here it is said at once that the server has gone.
-        screen_loop(&mut screen, Arc::new(client.impatient())).await
+        screen_loop(&mut screen, signals, Arc::new(client.impatient())).await
     }
 }
 
-async fn screen_loop(screen: &mut Screen, client: Arc<Client>) -> Result<u8, Failure> {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [mut interrupt, mut terminate, mut hangup] =
-        signals.map(|kind| signal(kind).map_err(Failure::Output));
-    let (interrupt, terminate, hangup) = (interrupt.as_mut(), terminate.as_mut(), hangup.as_mut());
-    let (Ok(interrupt), Ok(terminate), Ok(hangup)) = (interrupt, terminate, hangup) else {
-        return Err(Failure::Failed("signals cannot be received".to_owned()));
-    };
-    let (to, mut events) = mpsc::unbounded_channel();
+/// What asks this process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let of = |kind| signal(kind).map_err(Failure::Output);
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+            hangup: of(SignalKind::hangup())?,
+        })
+    }
+
+    /// Until one of them comes. Cancel safety: none is lost.
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+async fn screen_loop(screen: &mut Screen, mut signals: Signals, client: Arc<Client>) -> Result<u8, Failure> {
+    let (to, mut events) = mpsc::channel(WAITING);
     let mut world = World::new(Arc::clone(&client), to.clone());
-    let news = tokio::spawn(async move { live::follow(&client, to).await });
+    let mut news = tokio::spawn(async move { live::follow(&client, to).await });
     let mut keys = EventStream::new();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -76,9 +102,9 @@ async fn screen_loop(screen: &mut Screen, client: Arc<Client>) -> Result<u8, Fai
         screen.draw(|frame| draw(&state, frame)).map_err(Failure::Output)?;
         // Cancel safety: what is not taken here is taken the next time.
         let event = tokio::select! {
-            _ = interrupt.recv() => break INTERRUPTED,
-            _ = terminate.recv() => break INTERRUPTED,
-            _ = hangup.recv() => break INTERRUPTED,
+            () = signals.recv() => break INTERRUPTED,
+            // It goes on for as long as this listens: what would be painted from now on would not be true.
+            _ = &mut news => return Err(Failure::Failed("nothing is told of the pool any longer".to_owned())),
             key = keys.next() => match key {
                 Some(Ok(Terminal::Key(key))) => Event::Key(key),
                 Some(Ok(Terminal::Resize(columns, lines))) => Event::Size(columns, lines),
@@ -90,8 +116,9 @@ async fn screen_loop(screen: &mut Screen, client: Arc<Client>) -> Result<u8, Fai
             _ = tick.tick() => Event::Now(Moment::now()),
         };
         let mut asks = state.apply(event);
-        // All that has come is shown at once.
-        while let Ok(event) = events.try_recv() {
+        // All that has come is shown at once, though keys are not kept waiting by what comes meanwhile.
+        for _ in 1..AT_ONCE {
+            let Ok(event) = events.try_recv() else { break };
             asks.extend(state.apply(event));
         }
         if asks.contains(&Ask::Quit) {

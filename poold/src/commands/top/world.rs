@@ -9,21 +9,21 @@ use crate::{
 use pool_core::{JobId, OutputStream};
 use std::sync::Arc;
 use tokio::{
-    sync::mpsc::UnboundedSender,
+    sync::mpsc::Sender,
     task::{JoinHandle, JoinSet},
 };
 
 #[derive(Debug)]
 pub(super) struct World {
     client: Arc<Client>,
-    to: UnboundedSender<Event>,
+    to: Sender<Event>,
     tasks: JoinSet<()>,
     /// Of the output that is shown.
     output: Option<JoinHandle<()>>,
 }
 
 impl World {
-    pub(super) fn new(client: Arc<Client>, to: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(client: Arc<Client>, to: Sender<Event>) -> Self {
         Self { client, to, tasks: JoinSet::new(), output: None }
     }
 
@@ -31,24 +31,22 @@ impl World {
     pub(super) fn ask(&mut self, ask: Ask) {
         while self.tasks.try_join_next().is_some() {}
         let (client, to) = (Arc::clone(&self.client), self.to.clone());
-        // Nobody listens any more at the end.
-        let tell = move |answer| drop(to.send(Event::Answer(answer)));
         match ask {
             // Those are the loop's.
             Ask::Quit | Ask::Redraw => {}
             Ask::NoOutput => self.stop_output(),
             Ask::Details(job) => {
-                self.tasks.spawn(async move { tell(details(&client, job).await) });
+                self.tasks.spawn(async move { tell(&to, details(&client, job).await).await });
             }
             Ask::Do(action, reason) => {
-                self.tasks.spawn(async move { tell(act(&client, &action, reason).await) });
+                self.tasks.spawn(async move { tell(&to, act(&client, &action, reason).await).await });
             }
             Ask::Output(job, stream, offset) => {
                 self.stop_output();
                 self.output = Some(tokio::spawn(async move {
-                    let ended = follow(&client, &job, stream, offset, &tell).await;
+                    let ended = follow(&client, &job, stream, offset, &to).await;
                     let remark = ended.map_or_else(|failure| failure, |()| "it has ended".to_owned());
-                    tell(Answer::OutputEnded { job, stream, remark });
+                    tell(&to, Answer::OutputEnded { job, stream, remark }).await;
                 }));
             }
         }
@@ -65,6 +63,12 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop_output();
     }
+}
+
+/// Waits until the screen has room for it.
+async fn tell(to: &Sender<Event>, answer: Answer) {
+    // Nobody listens any more at the end.
+    drop(to.send(Event::Answer(answer)).await);
 }
 
 fn failed(error: crate::client::ClientError) -> Answer {
@@ -105,16 +109,16 @@ async fn follow(
     job: &JobId,
     stream: OutputStream,
     offset: u64,
-    tell: &impl Fn(Answer),
+    to: &Sender<Event>,
 ) -> Result<(), String> {
     let mut output = client.output(&JobKey::Id(job.clone()), stream, None, true).from(offset);
     let mut filter = Filter::default();
-    let more = |text: String| tell(Answer::Output { job: job.clone(), stream, text });
+    let more = |text: String| tell(to, Answer::Output { job: job.clone(), stream, text });
     loop {
         match output.next().await {
-            Ok(Some(data)) => more(filter.pass(&data)),
+            Ok(Some(data)) => more(filter.pass(&data)).await,
             Ok(None) => {
-                more(filter.finish());
+                more(filter.finish()).await;
                 return Ok(());
             }
             Err(error) => return Err(crate::say::with_causes(&Failure::from(error))),

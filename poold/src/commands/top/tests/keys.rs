@@ -166,6 +166,12 @@ fn details_and_output_are_asked_for_and_shown_only_where_they_belong() {
     let Over::Output(output) = &state.over else { panic!() };
     assert_eq!(output.window(10).collect::<Vec<_>>(), ["hello"]);
     assert_eq!(write(&mut state, "e"), [Ask::Output(job_id(7), OutputStream::Stderr, 0)]);
+    let mut more = running(7, "i-3", &["make", "test"]);
+    more.row.stderr_size = 256 * 1024 + 5;
+    state.apply(Event::Update(Update::Jobs(vec![more])));
+    assert_eq!(write(&mut state, "o"), [Ask::Output(job_id(7), OutputStream::Stdout, from)]);
+    state.apply(Event::Update(Update::Jobs(vec![job(7, JobState::Complete, &["make", "test"])])));
+    assert_eq!(write(&mut state, "e"), [Ask::Output(job_id(7), OutputStream::Stderr, 5)], "it has ended");
     assert_eq!(write(&mut state, "q"), [Ask::NoOutput], "back, not out");
     state.apply(piece(job_id(7), OutputStream::Stderr, "late\n"));
     // An answer that does not come is no reason to wait.

@@ -21,7 +21,7 @@ fn client(serving: &Serving) -> Arc<Client> {
 }
 
 /// Waits for an event.
-async fn until<T>(events: &mut mpsc::UnboundedReceiver<Event>, mut is: impl FnMut(Event) -> Option<T>) -> T {
+async fn until<T>(events: &mut mpsc::Receiver<Event>, mut is: impl FnMut(Event) -> Option<T>) -> T {
     let found = async {
         loop {
             if let Some(found) = is(events.recv().await.unwrap()) {
@@ -45,7 +45,7 @@ async fn a_server_that_goes_and_comes_back_is_followed() {
     submit(&client, 2).await;
     fake.begin(2);
     fake.change(|state| state.instances = vec![instance("i-1")]);
-    let (to, mut events) = mpsc::unbounded_channel();
+    let (to, mut events) = mpsc::channel(1);
     let follow = tokio::spawn({
         let client = Arc::clone(&client);
         async move { live::follow(&client, to).await }
@@ -79,7 +79,7 @@ async fn what_is_asked_for_is_done_and_answered() {
     fake.print(1, OutputStream::Stdout, b"bold \x1b[1m\n");
     fake.change(|state| state.instances = vec![instance("i-1")]);
     let id = client.job(&"1".parse().unwrap()).await.unwrap().job.id;
-    let (to, mut events) = mpsc::unbounded_channel();
+    let (to, mut events) = mpsc::channel(1);
     let mut world = World::new(client, to);
     let text = |event| match event {
         Event::Answer(Answer::Done(text) | Answer::Failed(text)) => Some(text),
