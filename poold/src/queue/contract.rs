@@ -129,5 +129,8 @@ pub(crate) enum QueueError {
         path: PathBuf,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    /// Its owner is gone: this program ends.
+    #[error("the queue {path} is closed: poold is stopping")]
+    Closed { path: PathBuf },
     },
 }

@@ -27,6 +27,7 @@ pub(crate) struct SqliteQueue {
     path: PathBuf,
     tag: QueueTag,
     totals: Totals,
+    reader: QueueReader,
     /// Dropped last.
     _lock: Lock,
 }
@@ -49,12 +50,13 @@ impl SqliteQueue {
         let connection = file::open(path, &QueueTag::draw(rng))?;
         let read = read_meta(&connection).and_then(|read| Ok(file::accept(&connection).map(|()| read)?));
         let (tag, totals) = read.map_err(|failure| failure.at(path))?;
-        Ok(Self { connection, path: path.to_owned(), tag, totals, _lock: lock })
+        let reader = QueueReader::new(path.to_owned(), tag.clone(), file::LOG_SIZE.into());
+        Ok(Self { connection, path: path.to_owned(), tag, totals, reader, _lock: lock })
     }
 
     /// Answers questions beside this owner of the file, from now on and for as long as it is there.
     pub(crate) fn reader(&self) -> QueueReader {
-        QueueReader::new(self.path.clone(), self.tag.clone())
+        self.reader.clone()
     }
 
     fn reading(&self) -> Reading<'_> {
@@ -67,6 +69,13 @@ impl SqliteQueue {
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, QueueError> {
         self.reading().read(read)
+    }
+}
+
+impl Drop for SqliteQueue {
+    fn drop(&mut self) {
+        // The last connection to be closed moves the log into the file: let it be the owner's.
+        self.reader.close();
     }
 }
 
