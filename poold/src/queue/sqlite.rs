@@ -191,7 +191,13 @@ impl Queue for SqliteQueue {
         Ok(self.totals.counts.clone())
     }
 
-    fn prunable(&self, before: Moment, keep: u64, limit: usize) -> Result<Vec<u64>, QueueError> {
+    fn prunable(
+        &self,
+        before: Moment,
+        recent: Moment,
+        keep: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, QueueError> {
         let finals = self.totals.counts.iter().filter(|(state, _)| state.is_final());
         let too_many = finals.map(|(_, count)| count).sum::<u64>().saturating_sub(keep);
         self.read(|on| {
@@ -202,7 +208,8 @@ impl Queue for SqliteQueue {
             let mut rows = statement.query([column(limit as u64)])?;
             let mut numbers = Vec::new();
             while let Some(row) = rows.next()? {
-                if numbers.len() as u64 >= too_many && unsigned(row, 1)? >= before.0 {
+                let ended = unsigned(row, 1)?;
+                if ended >= recent.0 || (numbers.len() as u64 >= too_many && ended >= before.0) {
                     break;
                 }
                 numbers.push(unsigned(row, 0)?);
