@@ -2,9 +2,12 @@
 
 use crate::{CreateRefusal, PoolState, Time, events::BootOutcome, rate::Backoff, timers::Timer};
 use pool_api::InstanceTypeName;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-/// A type of which no boot has succeeded since one has failed.
+/// Failures say nothing of a type that nobody has asked for so long since.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// A type of which no boot has succeeded since one has failed, an hour ago at most.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailingBoots {
     /// The configured type.
@@ -21,6 +24,7 @@ pub struct FailingBoots {
 struct Failing {
     failures: u32,
     reason: String,
+    last: Time,
     until: Time,
     backoff: Backoff,
 }
@@ -35,11 +39,13 @@ impl Boots {
         let failing = self.0.entry(type_name.clone()).or_insert_with(|| Failing {
             failures: 0,
             reason: String::new(),
+            last: now,
             until: Time::ZERO,
             backoff: Backoff::default(),
         });
         failing.failures = failing.failures.saturating_add(1);
         failing.reason = reason;
+        failing.last = now;
         // Of many that boot together each failure says the same: the first of them makes the pause.
         if failing.until <= now {
             failing.until = now + failing.backoff.next();
@@ -56,9 +62,13 @@ impl Boots {
         self.0.get(type_name).map(|failing| failing.until).filter(|until| *until > now)
     }
 
-    /// When the next may be asked for of a type that is held off.
-    pub(crate) fn next_end(&self, now: Time) -> Option<Time> {
-        self.0.values().map(|failing| failing.until).filter(|until| *until > now).min()
+    /// Forgets what is long ago. Returns whether anything was, and when the next of a type may be asked for, or is
+    /// forgotten.
+    pub(crate) fn expire(&mut self, now: Time) -> (bool, Option<Time>) {
+        let before = self.0.len();
+        self.0.retain(|_, failing| failing.last + FORGOTTEN_AFTER > now);
+        let ends = self.0.values().flat_map(|failing| [failing.until, failing.last + FORGOTTEN_AFTER]);
+        (self.0.len() < before, ends.filter(|end| *end > now).min())
     }
 }
 

@@ -331,10 +331,10 @@ impl PoolState {
     /// Drops hold-offs that have ended and sets the timer for the next.
     pub(crate) fn expire_hold_offs(&mut self) {
         let (ended, next) = self.holdoffs.expire(&self.counts, self.now);
-        if ended {
+        let (forgotten, boots) = self.boots.expire(self.now);
+        if ended || forgotten {
             self.notify();
         }
-        let boots = self.boots.next_end(self.now);
         match next.into_iter().chain(self.create_throttle).chain(boots).min() {
             Some(at) => self.timers.set(Timer::Wake, at),
             None => self.timers.clear(&Timer::Wake),

@@ -122,6 +122,7 @@ impl From<&QueueError> for ServiceError {
     fn from(error: &QueueError) -> Self {
         let code = match error {
             QueueError::DiskFull { .. } => ErrorCode::DiskFull,
+            QueueError::Closed { .. } => ErrorCode::Stopping,
             _ => ErrorCode::Internal,
         };
         Self::new(code, with_causes(error))

@@ -46,7 +46,8 @@ impl EventKind {
     }
 }
 
-/// Jobs as they are now, durably. Why one waits may change without an event.
+/// Jobs as they are now, durably. Why one waits may change without an event. A command of more than 2000 bytes is cut, with
+/// `…` at its end: the job itself has all of it.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub(crate) struct JobsChanged {
     pub(crate) changed: Vec<JobRow>,

@@ -191,6 +191,9 @@ pub(crate) struct Explanation {
     pub(crate) remedy: Option<String>,
     /// How many jobs are before it in the queue; none if it does not wait.
     pub(crate) ahead: Option<u64>,
+    /// Whether there are more than that: they are counted up to 10,000.
+    #[serde(default)]
+    pub(crate) ahead_is_at_least: bool,
     pub(crate) history: Vec<HistoryEntry>,
 }
 

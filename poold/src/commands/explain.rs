@@ -93,7 +93,10 @@ impl Lines {
     fn why(&mut self, explanation: &Explanation) {
         self.add("because", format!("{} ({})", explanation.text, explanation.reason));
         self.some("to help it", explanation.remedy.as_ref());
-        self.some("before it in the queue", explanation.ahead.as_ref());
+        if let Some(ahead) = explanation.ahead {
+            let more = if explanation.ahead_is_at_least { "more than " } else { "" };
+            self.add("before it in the queue", format!("{more}{ahead}"));
+        }
     }
 
     fn history(&mut self, history: &[HistoryEntry]) {

@@ -2,6 +2,7 @@
 
 use super::{
     core::{Dispatcher, Waiter},
+    explain::Ahead,
     tail::Tail,
 };
 use crate::{
@@ -49,7 +50,7 @@ pub(crate) enum Asked {
     /// Why a job waits, and how many are before it; none if it does not wait.
     WhyQueued {
         number: u64,
-        answer: Answer<Option<(Reason, Option<u64>)>>,
+        answer: Answer<Option<(Reason, Option<Ahead>)>>,
     },
     Wait {
         key: JobKey,

@@ -28,13 +28,15 @@ const SELDOM: u32 = 4;
 /// Most jobs, or instances, in one event.
 const ROWS: usize = 500;
 /// Events that a reader may be behind. One that is more so misses the oldest.
-const BEHIND: usize = 64;
+const BEHIND: usize = 32;
+/// Most bytes of a command in an event: an event of many long ones would be as large as all of them.
+const COMMAND: usize = 2000;
 
 /// Where events come from and go to.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
-    /// There while the producer works.
-    readers: Mutex<Option<broadcast::Sender<EventMessage>>>,
+    /// Held by the producer alone: with it the readers' streams end, however it ends.
+    pub(super) readers: Mutex<Option<broadcast::WeakSender<EventMessage>>>,
     pub(super) feed: Arc<Feed>,
 }
 
@@ -42,14 +44,14 @@ pub(super) struct Hub {
 pub(super) async fn follow(handle: &Handle) -> Result<EventStream, ServiceError> {
     let receiver = {
         let mut readers = handle.hub.readers.lock().await;
-        match &*readers {
+        match readers.as_ref().and_then(broadcast::WeakSender::upgrade) {
             Some(readers) => readers.subscribe(),
             None => {
                 let (sender, receiver) = broadcast::channel(BEHIND);
                 // From here on nothing is missed: what the reader reads after its first event is newer.
                 handle.hub.feed.begin();
-                tokio::spawn(Producer::new(handle.clone(), sender.clone()).run());
-                *readers = Some(sender);
+                *readers = Some(sender.downgrade());
+                tokio::spawn(Producer::new(handle.clone(), sender).run());
                 receiver
             }
         }
@@ -162,7 +164,10 @@ impl Producer {
                 return Ok(());
             }
         };
-        let changed: Vec<JobRow> = self.handle.rows(numbers).await?;
+        let mut changed: Vec<JobRow> = self.handle.rows(numbers).await?;
+        for row in &mut changed {
+            shorten(&mut row.command, COMMAND);
+        }
         self.send(message(EventKind::Jobs, &JobsChanged { changed }));
         Ok(())
     }
@@ -225,6 +230,22 @@ impl Producer {
     }
 }
 
+/// Leaves so many bytes of a command, in all its words, and a sign where it was cut.
+fn shorten(command: &mut Vec<String>, most: usize) {
+    let mut left = most;
+    for (at, word) in command.iter_mut().enumerate() {
+        // A word without letters takes room too.
+        let size = word.len() + 1;
+        if size > left {
+            word.truncate(word.floor_char_boundary(left));
+            word.push('…');
+            command.truncate(at + 1);
+            return;
+        }
+        left -= size;
+    }
+}
+
 /// Of instances.
 struct Changes {
     changed: Vec<InstanceView>,
@@ -234,4 +255,22 @@ struct Changes {
 /// Whether nothing is different but how long it has been idle.
 fn is_same(old: &InstanceView, new: &InstanceView) -> bool {
     old == new || InstanceView { last_busy: new.last_busy, ..old.clone() } == *new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_cut_at_a_character_and_says_so() {
+        let shortened = |words: &[&str], most| {
+            let mut command = words.iter().map(ToString::to_string).collect();
+            shorten(&mut command, most);
+            command
+        };
+        assert_eq!(shortened(&["ab", "cd"], 6), ["ab", "cd"]);
+        assert_eq!(shortened(&["ab", "cdé", "f"], 6), ["ab", "cd…"]);
+        assert_eq!(shortened(&["ab", "cd", "", "f"], 6), ["ab", "cd", "…"]);
+        assert_eq!(shortened(&["äää"], 3), ["ä…"]);
+    }
 }

@@ -252,3 +252,25 @@ fn what_was_is_recorded_while_it_is_told_to() {
         recording.abort();
     });
 }
+
+#[test]
+fn a_producer_that_has_broken_off_ends_its_streams_and_the_next_reader_begins_another() {
+    with_program(Faults::default(), async |handle| {
+        let (sender, receiver) = tokio::sync::broadcast::channel(1);
+        *handle.hub.readers.lock().await = Some(sender.downgrade());
+        let mut events = handle.events().await.unwrap();
+        next(&mut events).await;
+        // As a panic does.
+        drop((sender, receiver));
+        assert!(events.next().await.is_none());
+        let mut events = handle.events().await.unwrap();
+        submit(handle, vec![JobRequest { command: vec!["x".repeat(10_000)], ..job(0) }]).await;
+        let told = loop {
+            let EventMessage { event, data } = next(&mut events).await;
+            if event == EventKind::Jobs {
+                break serde_json::from_str::<JobsChanged>(&data).unwrap();
+            }
+        };
+        assert_eq!(told.changed[0].command, [format!("{}…", "x".repeat(2000))]);
+    });
+}

@@ -7,6 +7,23 @@ use crate::{
 };
 use pool_core::{Phase, Pool};
 
+/// Jobs before another that are counted: nothing else is done meanwhile, and there may be a million.
+const MOST_AHEAD: usize = 10_000;
+
+/// How many jobs are before another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ahead {
+    pub(crate) jobs: u64,
+    /// Whether there are more.
+    pub(crate) more: bool,
+}
+
+impl Ahead {
+    fn counted(jobs: usize) -> Self {
+        Self { jobs: jobs.min(MOST_AHEAD) as u64, more: jobs > MOST_AHEAD }
+    }
+}
+
 impl Dispatcher {
     /// Why a job waits; none if it does not, or no longer.
     pub(super) fn why_queued(&self, number: u64) -> Option<Reason> {
@@ -32,9 +49,9 @@ impl Dispatcher {
     }
 
     /// How many jobs are before it in the queue; none if it does not wait.
-    pub(super) fn ahead_of(&self, number: u64) -> Option<u64> {
-        let ahead = self.board.waiting().ahead_of(&self.board.get(number)?.id)?;
-        Some(ahead as u64)
+    pub(super) fn ahead_of(&self, number: u64) -> Option<Ahead> {
+        let id = &self.board.get(number)?.id;
+        self.board.waiting().ahead_of(id, MOST_AHEAD + 1).map(Ahead::counted)
     }
 }
 
@@ -90,5 +107,16 @@ pub(super) fn why_final(job: &JobRow) -> Reason {
         (_, Some(code), _, None) => reason("complete", format!("it ended with exit code {code}")),
         (_, None, Some(signal), _) => reason("complete", format!("signal {signal} ended it")),
         (_, None, None, _) => reason("complete", "it ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_jobs_than_are_counted_are_the_most_and_more() {
+        assert_eq!(Ahead::counted(MOST_AHEAD), Ahead { jobs: 10_000, more: false });
+        assert_eq!(Ahead::counted(MOST_AHEAD + 1), Ahead { jobs: 10_000, more: true });
     }
 }

@@ -290,7 +290,9 @@ impl Service for Handle {
                 JobState::Complete | JobState::Cancelled => (why_final(&job), None),
             };
             let Reason { reason, text, remedy } = why;
-            return Ok(Explanation { job, reason, text, remedy, ahead, history });
+            let (ahead, ahead_is_at_least) =
+                ahead.map_or((None, false), |ahead| (Some(ahead.jobs), ahead.more));
+            return Ok(Explanation { job, reason, text, remedy, ahead, ahead_is_at_least, history });
         }
     }
 

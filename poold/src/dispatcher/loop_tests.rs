@@ -145,8 +145,14 @@ impl Queue for QueueOnDisk {
     fn counts(&self) -> Result<BTreeMap<JobState, u64>, QueueError> {
         self.0.counts()
     }
-    fn prunable(&self, before: Moment, keep: u64, limit: usize) -> Result<Vec<u64>, QueueError> {
-        self.0.prunable(before, keep, limit)
+    fn prunable(
+        &self,
+        before: Moment,
+        recent: Moment,
+        keep: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, QueueError> {
+        self.0.prunable(before, recent, keep, limit)
     }
 }
 

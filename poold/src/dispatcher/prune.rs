@@ -13,6 +13,8 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// While there is more to prune, so that nothing else waits for long.
 const PRUNE_AGAIN: Duration = Duration::from_millis(100);
 const JOBS_AT_ONCE: usize = 500;
+/// Who follows the jobs is told of their ends before they are gone.
+const RECENT: Moment = Moment(10_000);
 
 impl Dispatcher {
     /// Deletes some of what is too old or too much: outputs first, so that what fails half-way is found again.
@@ -33,7 +35,8 @@ impl Dispatcher {
             tracing::error!(error = %ServiceError::from(error), "the queue cannot be pruned");
             0
         };
-        let numbers = match self.queue.prunable(before, self.settings.max_finished, JOBS_AT_ONCE) {
+        let recent = Moment(now.0.saturating_sub(RECENT.0));
+        let numbers = match self.queue.prunable(before, recent, self.settings.max_finished, JOBS_AT_ONCE) {
             Ok(numbers) => numbers,
             Err(error) => return failed(&error),
         };

@@ -56,8 +56,14 @@ pub(crate) trait Queue: JobReader + Send {
     fn counts(&self) -> Result<BTreeMap<JobState, u64>, QueueError>;
 
     /// The oldest final jobs, by when they ended, that are more than `keep` or ended before `before`: at most `limit`
-    /// numbers, to be pruned.
-    fn prunable(&self, before: Moment, keep: u64, limit: usize) -> Result<Vec<u64>, QueueError>;
+    /// numbers, to be pruned. None that ended at `recent` or later.
+    fn prunable(
+        &self,
+        before: Moment,
+        recent: Moment,
+        keep: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, QueueError>;
 }
 
 /// A change of the queue.
@@ -123,6 +129,9 @@ pub(crate) enum QueueError {
     /// One process at a time.
     #[error("another program uses the queue {path}: stop it first")]
     InUse { path: PathBuf },
+    /// Its owner is gone: this program ends.
+    #[error("the queue {path} is closed: poold is stopping")]
+    Closed { path: PathBuf },
     /// Anything else.
     #[error("the queue {path} cannot be used")]
     Failed {

@@ -19,13 +19,15 @@ use std::{
 
 /// For others who have the file open, such as an operator with `sqlite3` at it. Everything stands still meanwhile.
 const BUSY: Duration = Duration::from_secs(2);
+/// For the owner's commit under way, when the log is emptied beside it. The owner waits meanwhile.
+const BUSY_TO_EMPTY: Duration = Duration::from_millis(200);
 /// How long a lock that another has is waited for. A program that was just killed gives up its files one after the other,
 /// and a process that it was forking has them until it executes its own program.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The write-ahead log is cut to this when it is empty; a large submission may make it larger.
-const LOG_SIZE: i64 = 64 * 1024 * 1024;
+pub(super) const LOG_SIZE: u32 = 64 * 1024 * 1024;
 const STATEMENTS: usize = 64;
 
 /// No other process uses the queue while this is there.
@@ -258,6 +260,25 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// How long the write-ahead log is; 0 if there is none.
+pub(super) fn log_size(path: &Path) -> u64 {
+    fs::metadata(beside(path, "-wal")).map_or(0, |found| found.len())
+}
+
+/// Moves the write-ahead log into the file, beside the owner. Returns whether the log is empty then: it is not if
+/// somebody reads what is in it.
+pub(super) fn empty_log(path: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open_with_flags(path, flags())?;
+    // The owner may be gone by then, and the file another's.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(BUSY_TO_EMPTY)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    // Most of it while the owner goes on writing; the owner waits for the rest only.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 /// Whether all tables and indexes are there that a new file has.

@@ -27,6 +27,7 @@ pub(crate) struct SqliteQueue {
     path: PathBuf,
     tag: QueueTag,
     totals: Totals,
+    reader: QueueReader,
     /// Dropped last.
     _lock: Lock,
 }
@@ -49,12 +50,13 @@ impl SqliteQueue {
         let connection = file::open(path, &QueueTag::draw(rng))?;
         let read = read_meta(&connection).and_then(|read| Ok(file::accept(&connection).map(|()| read)?));
         let (tag, totals) = read.map_err(|failure| failure.at(path))?;
-        Ok(Self { connection, path: path.to_owned(), tag, totals, _lock: lock })
+        let reader = QueueReader::new(path.to_owned(), tag.clone(), file::LOG_SIZE.into());
+        Ok(Self { connection, path: path.to_owned(), tag, totals, reader, _lock: lock })
     }
 
     /// Answers questions beside this owner of the file, from now on and for as long as it is there.
     pub(crate) fn reader(&self) -> QueueReader {
-        QueueReader::new(self.path.clone(), self.tag.clone())
+        self.reader.clone()
     }
 
     fn reading(&self) -> Reading<'_> {
@@ -67,6 +69,13 @@ impl SqliteQueue {
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, QueueError> {
         self.reading().read(read)
+    }
+}
+
+impl Drop for SqliteQueue {
+    fn drop(&mut self) {
+        // The last connection to be closed moves the log into the file: let it be the owner's.
+        self.reader.close();
     }
 }
 
@@ -182,7 +191,13 @@ impl Queue for SqliteQueue {
         Ok(self.totals.counts.clone())
     }
 
-    fn prunable(&self, before: Moment, keep: u64, limit: usize) -> Result<Vec<u64>, QueueError> {
+    fn prunable(
+        &self,
+        before: Moment,
+        recent: Moment,
+        keep: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, QueueError> {
         let finals = self.totals.counts.iter().filter(|(state, _)| state.is_final());
         let too_many = finals.map(|(_, count)| count).sum::<u64>().saturating_sub(keep);
         self.read(|on| {
@@ -193,7 +208,8 @@ impl Queue for SqliteQueue {
             let mut rows = statement.query([column(limit as u64)])?;
             let mut numbers = Vec::new();
             while let Some(row) = rows.next()? {
-                if numbers.len() as u64 >= too_many && unsigned(row, 1)? >= before.0 {
+                let ended = unsigned(row, 1)?;
+                if ended >= recent.0 || (numbers.len() as u64 >= too_many && ended >= before.0) {
                     break;
                 }
                 numbers.push(unsigned(row, 0)?);

@@ -175,10 +175,10 @@ impl WaitingJobs {
         self.order.iter().filter_map(|rank| self.get(&rank.id))
     }
 
-    /// How many go before this job; none if it does not wait. Costs a step for each of them.
-    pub fn ahead_of(&self, id: &JobId) -> Option<usize> {
+    /// How many go before this job, counted up to `most`; none if it does not wait. Costs a step for each that is counted.
+    pub fn ahead_of(&self, id: &JobId, most: usize) -> Option<usize> {
         let rank = self.get(id)?.rank();
-        Some(self.order.range(..rank).count())
+        Some(self.order.range(..rank).take(most).count())
     }
 
     /// The first job of each class, first to last.

@@ -70,3 +70,21 @@ fn a_new_worker_that_disappears_has_failed_to_boot() {
     w.list(&[]);
     assert_eq!(put_off(&mut w), Some((secs(1), 1)));
 }
+
+#[test]
+fn failures_of_a_type_that_nobody_wants_any_more_are_forgotten_an_hour_after_the_last() {
+    let mut w = World::new();
+    w.booting_worker("i-1", SMALL);
+    fails(&mut w, "i-1");
+    w.advance(secs(600));
+    w.booting_worker("i-2", SMALL);
+    fails(&mut w, "i-2");
+    w.advance(secs(3599));
+    assert_eq!(w.pool.failing_boots(w.now).len(), 1);
+    w.forget_effects();
+    w.advance(secs(1));
+    assert!(w.was_woken() && w.pool.failing_boots(w.now).is_empty());
+    w.booting_worker("i-3", SMALL);
+    fails(&mut w, "i-3");
+    assert_eq!(put_off(&mut w), Some((secs(1), 1)), "from the beginning");
+}

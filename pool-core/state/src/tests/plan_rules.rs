@@ -323,7 +323,8 @@ proptest! {
         jobs.sort_by_key(rank);
         prop_assert_eq!(waiting.iter().cloned().collect::<Vec<_>>(), jobs.clone());
         for (ahead, job) in jobs.iter().enumerate() {
-            prop_assert_eq!(waiting.ahead_of(&job.id), Some(ahead));
+            prop_assert_eq!(waiting.ahead_of(&job.id, usize::MAX), Some(ahead));
+            prop_assert_eq!(waiting.ahead_of(&job.id, 3), Some(ahead.min(3)));
             prop_assert_eq!(waiting.get(&job.id), Some(job));
         }
         for job in &jobs {

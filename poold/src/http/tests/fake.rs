@@ -249,7 +249,7 @@ impl Service for Fake {
     async fn explain(&self, key: JobKey) -> Result<Explanation, ServiceError> {
         let JobDetail { job, history } = self.job(key).await?;
         let (reason, text) = ("at_quota".to_owned(), "the quota is used up".to_owned());
-        Ok(Explanation { job, reason, text, remedy: None, ahead: Some(3), history })
+        Ok(Explanation { job, reason, text, remedy: None, ahead: Some(3), ahead_is_at_least: false, history })
     }
 
     async fn wait(&self, key: JobKey, patience: Duration) -> Result<JobRow, ServiceError> {

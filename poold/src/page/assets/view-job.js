@@ -85,7 +85,8 @@ export function job(main, key) {
     on('jobs', (changed) => {
       const row = changed?.get(detail?.number ?? Number(key));
       if (!row) return;
-      if (detail) detail = { ...row, history: detail.history };
+      // Nor the whole of a long command.
+      if (detail) detail = { ...row, command: detail.command, history: detail.history };
       update();
       // The history and the explanation are not in the event.
       read();
@@ -107,7 +108,7 @@ function header(detail, why) {
     h('section', { class: `card why${waits ? ' waits' : ''}`, 'data-key': 'why', 'aria-label': waits ? 'Why it waits' : 'How it stands' },
       h('p', {}, bdi(why?.text ?? detail.waiting?.text ?? detail.reason ?? detail.state)),
       (why?.remedy ?? detail.waiting?.remedy) && h('p', { class: 'remedy' }, bdi(why?.remedy ?? detail.waiting?.remedy)),
-      waits && why?.ahead !== null && why?.ahead !== undefined && h('p', { class: 'hint' }, why.ahead === 0 ? 'No job is before it in the queue.' : `${counted(why.ahead, 'job')} ${why.ahead === 1 ? 'is' : 'are'} before it in the queue.`)),
+      waits && why?.ahead !== null && why?.ahead !== undefined && h('p', { class: 'hint' }, why.ahead === 0 ? 'No job is before it in the queue.' : `${why.ahead_is_at_least ? 'More than ' : ''}${counted(why.ahead, 'job')} ${why.ahead === 1 ? 'is' : 'are'} before it in the queue.`)),
   ];
 }
 

@@ -131,20 +131,22 @@ pub(super) fn the_oldest_are_pruned_by_age_and_by_number(queue: &mut dyn Queue) 
     let changes: Vec<_> =
         ends.map(|(number, at)| update(number, record(JobState::Complete, Some(at)))).into_iter().collect();
     queue.commit(&changes).unwrap();
-    let prunable = |before, keep, limit| queue.prunable(Moment(before), keep, limit).unwrap();
+    let later = Moment(u64::MAX);
+    let prunable = |before, keep, limit| queue.prunable(Moment(before), later, keep, limit).unwrap();
     assert_eq!(prunable(0, 5, 9), Vec::<u64>::new());
     assert_eq!(prunable(30, 5, 9), [5, 4]);
     assert_eq!(prunable(0, 2, 9), [5, 4, 3]);
     assert_eq!(prunable(30, 2, 9), [5, 4, 3]);
     assert_eq!(prunable(100, 0, 9), [5, 4, 3, 2, 1]);
     assert_eq!(prunable(100, 0, 2), [5, 4]);
+    assert_eq!(queue.prunable(Moment(100), Moment(30), 0, 9).unwrap(), [5, 4]);
 }
 
 pub(super) fn a_final_job_without_an_end_can_be_pruned_too(queue: &mut dyn Queue) {
     let change = submit(queue, [request("a")]);
     queue.commit(&[change, update(1, record(JobState::Cancelled, None))]).unwrap();
-    assert_eq!(queue.prunable(Moment(1001), 9, 9).unwrap(), [1]);
-    assert_eq!(queue.prunable(Moment(1000), 9, 9).unwrap(), Vec::<u64>::new());
+    assert_eq!(queue.prunable(Moment(1001), Moment(1001), 9, 9).unwrap(), [1]);
+    assert_eq!(queue.prunable(Moment(1000), Moment(1001), 9, 9).unwrap(), Vec::<u64>::new());
 }
 
 pub(super) fn pages_show_what_was_asked_for_newest_first(queue: &mut dyn Queue) {
