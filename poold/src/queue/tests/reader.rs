@@ -94,13 +94,13 @@ fn log_size(temporary: &Temporary) -> u64 {
 
 #[tokio::test]
 async fn readers_of_whom_there_is_always_one_do_not_let_the_log_grow() {
-    const LARGE: u64 = 256 * 1024;
+    const LARGE: u64 = 128 * 1024;
     let temporary = Temporary::new();
     let mut queue = temporary.open();
     queue.commit(&[submit(&queue, (0..200).map(|_| request("job")))]).unwrap();
     let reader = QueueReader::new(temporary.path(), queue.tag().clone(), LARGE);
     let (mut before, mut largest) = (None::<(std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<_>)>, 0);
-    for _ in 0..200 {
+    for _ in 0..60 {
         // Each begins before the one before it ends, unless it has to wait for that.
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, told) = std::sync::mpsc::channel::<()>();
