@@ -147,7 +147,7 @@ impl ListArguments {
             return Ok(());
         }
         let mut table = table(&["NAME", "ROLE", "CREATED", "EXPIRES"]);
-        for entry in entries.iter() {
+        for entry in &entries {
             let expires = match entry.expires {
                 None => "never".to_owned(),
                 Some(at) if entry.is_expired(now) => format!("{at} (expired)"),
