@@ -13,6 +13,3 @@ def before_call(context, case, kwargs):
         seconds = query.get("seconds")
         if seconds is None or (isinstance(seconds, (int, float)) and seconds > 0):
             case.query = {**query, "seconds": 0.01}
-    # A stream that does not end by itself.
-    if case.path.endswith("/events"):
-        kwargs["stream"] = True
