@@ -16,6 +16,6 @@ pub(crate) use series::{Series, SeriesPoint, SeriesQuery};
 pub(crate) use service::{InstanceAction, OutputPiece, OutputRead, Service};
 pub(crate) use shapes::{
     Explanation, Health, InstanceQuery, InstanceRow, JobDetail, JobPage, JobQuery, JobRow, KillRequest,
-    PoolStatus, PriorityRequest, Reason, Submission, Submitted,
+    PoolStatus, PriorityRequest, Reason, Submission, Submitted, WORKER_STATES,
 };
 pub(crate) use types::{HoldOff, HoldOffKind, TypeRow};

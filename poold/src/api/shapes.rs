@@ -197,6 +197,9 @@ pub(crate) struct Explanation {
     pub(crate) history: Vec<HistoryEntry>,
 }
 
+/// The states of workers in the order of a life, the first for those that are being created.
+pub(crate) const WORKER_STATES: [&str; 6] = ["creating", "unknown", "booting", "idle", "running", "shutdown"];
+
 /// One instance, or one that is being created.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct InstanceRow {
@@ -208,7 +211,7 @@ pub(crate) struct InstanceRow {
     pub(crate) provider_type: String,
     pub(crate) placement: String,
     pub(crate) address: Option<String>,
-    /// `creating`, `unknown`, `booting`, `idle`, `running`, `shutdown`.
+    /// One of [`WORKER_STATES`]: `creating`, `unknown`, `booting`, `idle`, `running`, `shutdown`.
     pub(crate) worker_state: String,
     /// `run`, `hold`, `drain`.
     pub(crate) idle_behavior: String,
@@ -255,10 +258,9 @@ impl InstanceQuery {
 
     /// What is wrong with it.
     pub(crate) fn problem(&self) -> Option<String> {
-        let known = ["creating", "unknown", "booting", "idle", "running", "shutdown"];
         let states = self.state.iter().flat_map(|states| states.split(','));
-        let wrong = states.map(str::trim).find(|state| !known.contains(state))?;
-        Some(format!("state: {wrong:?} is none of {}", known.join(", ")))
+        let wrong = states.map(str::trim).find(|state| !WORKER_STATES.contains(state))?;
+        Some(format!("state: {wrong:?} is none of {}", WORKER_STATES.join(", ")))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::job::Moment;
 use pool_core::InstanceTypeName;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 use utoipa::ToSchema;
 
 /// One configured type.
@@ -61,4 +61,14 @@ pub(crate) enum HoldOffKind {
     Capacity,
     /// There were too many calls of a kind.
     RateLimit,
+}
+
+impl fmt::Display for HoldOffKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Quota => "quota",
+            Self::Capacity => "capacity",
+            Self::RateLimit => "rate_limit",
+        })
+    }
 }

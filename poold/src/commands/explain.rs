@@ -4,7 +4,7 @@ use super::{
     failure::{Failure, OK},
     harmless::harmless_line,
     place::Place,
-    print::{ago, command_line, duration},
+    print::{ago, command_line, duration, resources},
 };
 use crate::{
     api::{Explanation, JobDetail, JobRow},
@@ -130,17 +130,7 @@ fn describe(detail: &JobDetail, now: Moment) -> String {
     text.some("signal", job.signal.as_ref());
     text.some("reason", job.reason.as_ref());
     text.add("command", command_line(&job.command));
-    let resources = &job.resources;
-    text.add(
-        "reserves",
-        format!(
-            "{} CPUs, {} memory, {} scratch, {} GPUs",
-            resources.cpus.as_f64(),
-            resources.memory,
-            resources.scratch,
-            resources.gpus
-        ),
-    );
+    text.add("reserves", resources(&job.resources));
     text.add("preemptible", if job.preemptible { "yes" } else { "no" });
     text.add("priority", job.priority);
     text.add("attempts", format!("{} ({} runs, {} preemptions)", job.attempts, job.runs, job.preemptions));

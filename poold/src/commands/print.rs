@@ -3,6 +3,7 @@
 use super::harmless::harmless_line;
 use crate::job::Moment;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use pool_core::Resources;
 use std::time::Duration;
 
 /// Longest text in a cell of a table, in characters.
@@ -22,6 +23,12 @@ pub(crate) fn table(columns: &[&str]) -> Table {
         }
     }
     table
+}
+
+/// What is reserved, in words.
+pub(super) fn resources(reserved: &Resources) -> String {
+    let Resources { cpus, memory, scratch, gpus } = reserved;
+    format!("{} CPUs, {memory} memory, {scratch} scratch, {gpus} GPUs", cpus.as_f64())
 }
 
 /// A cell with a text of others.

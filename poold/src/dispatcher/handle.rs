@@ -6,7 +6,7 @@ use super::{
     explain::{why_active, why_final},
     outputs::OutputStore,
     read,
-    recorder::{JOB_STATES, Recorder, SAMPLE_EVERY, Sample, WORKER_STATES},
+    recorder::{JOB_STATES, Recorder, SAMPLE_EVERY, Sample},
     rows::{Clocks, by_state, hold_off, instance_row, problems, type_rows},
     settings::DispatchSettings,
     start::fits_on_demand,
@@ -15,7 +15,7 @@ use crate::{
     api::{
         ErrorCode, EventStream, Explanation, HoldOff, InstanceAction, InstanceRow, JobDetail, JobPage,
         JobQuery, JobRow, OutputPiece, OutputRead, PoolStatus, Reason, Series, Service, ServiceError,
-        Submission, Submitted, TypeRow,
+        Submission, Submitted, TypeRow, WORKER_STATES,
     },
     job::{JobKey, JobRequest, JobState, QueueTag},
     queue::{JobFilter, JobReader, QueueError, QueueReader},

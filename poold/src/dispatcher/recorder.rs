@@ -1,7 +1,7 @@
 //! Samples of lately, in memory: fine ones of the last hour, coarse ones of a month.
 
 use crate::{
-    api::{Series, SeriesPoint},
+    api::{Series, SeriesPoint, WORKER_STATES},
     job::{JobState, Moment},
 };
 use std::{
@@ -19,7 +19,6 @@ const MOST_POINTS: usize = 500;
 const RESOLUTIONS: [(u32, usize); 3] = [(1, 360), (6, 1440), (15, 2976)];
 
 pub(super) const JOB_STATES: [JobState; 3] = [JobState::Queued, JobState::Locked, JobState::Running];
-pub(super) const WORKER_STATES: [&str; 6] = ["creating", "unknown", "booting", "idle", "running", "shutdown"];
 
 /// How it was at a moment.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,8 +1,8 @@
 //! What comes in and what is asked for: all that the screen has to do with the world.
 
-use super::view::{Everything, HoldOff, Job};
+use super::view::Everything;
 use crate::{
-    api::{InstanceRow, PoolStatus},
+    api::{HoldOff, InstanceRow, JobRow, PoolStatus},
     job::Moment,
 };
 use crossterm::event::KeyEvent;
@@ -24,7 +24,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) enum Update {
     All(Box<Everything>),
-    Jobs(Vec<Job>),
+    Jobs(Vec<JobRow>),
     Instances { changed: Vec<InstanceRow>, gone: Vec<InstanceId>, creating: Vec<InstanceRow> },
     Status(Box<PoolStatus>),
     HoldOffs(Vec<HoldOff>),

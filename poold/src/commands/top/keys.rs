@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     api::JobRow,
-    commands::{explain::Lines, print::ago},
+    commands::{
+        explain::Lines,
+        print::{ago, resources},
+    },
     job::Moment,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -111,7 +114,7 @@ impl State {
         self.workers.get(list.selected)?.id()
     }
 
-    fn selected_job(&self) -> Option<&super::view::Job> {
+    fn selected_job(&self) -> Option<&JobRow> {
         let list = &self.lists[Pane::Jobs as usize];
         self.pool.jobs.get(&self.jobs.get(list.selected)?.number)
     }
@@ -120,7 +123,7 @@ impl State {
         match self.pane {
             Pane::Jobs => {
                 let Some(job) = self.selected_job() else { return Vec::new() };
-                let id = job.row.id.clone();
+                let id = job.id.clone();
                 self.over = Over::Details { title: id.to_string(), lines: Vec::new(), top: 0 };
                 vec![Ask::Details(id)]
             }
@@ -139,7 +142,7 @@ impl State {
 
     fn prompt(&mut self, key: char) {
         let action = match (self.pane, key) {
-            (Pane::Jobs, 'k') => self.selected_job().map(|job| Action::Kill(job.row.id.clone())),
+            (Pane::Jobs, 'k') => self.selected_job().map(|job| Action::Kill(job.id.clone())),
             (Pane::Workers, 'h') => self.selected_worker().cloned().map(Action::Hold),
             (Pane::Workers, 'd') => self.selected_worker().cloned().map(Action::Drain),
             (Pane::Workers, 'r') => self.selected_worker().cloned().map(Action::Run),
@@ -212,7 +215,7 @@ impl State {
 
     fn show_output(&mut self, stream: OutputStream) -> Vec<Ask> {
         let job = match self.pane {
-            Pane::Jobs => self.selected_job().map(|job| &job.row),
+            Pane::Jobs => self.selected_job(),
             _ => None,
         };
         let Some(job) = job else {
@@ -238,8 +241,8 @@ impl State {
                 if stream != output.stream {
                     let job = output.job.clone();
                     // One that has ended is not there any longer: as it was when it was last seen.
-                    let row = self.pool.jobs.values().find(|shown| shown.row.id == job);
-                    let from = row.map_or(output.from, |shown| begins(&shown.row));
+                    let row = self.pool.jobs.values().find(|shown| shown.id == job);
+                    let from = row.map_or(output.from, begins);
                     *output = Output::new(job.clone(), stream, from);
                     return vec![Ask::Output(job, stream, from.of(stream))];
                 }
@@ -276,17 +279,7 @@ fn describe(row: &crate::api::InstanceRow, now: Moment) -> String {
     text.some("reason", row.reason.as_ref());
     text.some("price", row.price.map(|price| format!("{price:.4} an hour")).as_ref());
     text.some("created", row.created_at.map(|at| format!("{at} ({})", ago(at, now))).as_ref());
-    let reserved = &row.reserved;
-    text.add(
-        "reserved",
-        format!(
-            "{} CPUs, {} memory, {} scratch, {} GPUs",
-            reserved.cpus.as_f64(),
-            reserved.memory,
-            reserved.scratch,
-            reserved.gpus
-        ),
-    );
+    text.add("reserved", resources(&row.reserved));
     text.some("last job", row.last_job.as_ref());
     for job in &row.running_jobs {
         text.add("runs", job);

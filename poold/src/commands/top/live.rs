@@ -2,22 +2,19 @@
 
 use super::{
     event::{Event, Link, Update},
-    view::{Everything, HoldOff, Job},
+    view::Everything,
 };
 use crate::{
-    api::{ErrorCode, InstanceRow, PoolStatus},
+    api::{ErrorCode, HoldOff, InstancesChanged, JobPage, JobsChanged, PoolStatus, routes},
     client::{Client, ClientError, EventReader, ServerEvent},
 };
-use pool_core::InstanceId;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::{
     sync::mpsc::Sender,
     time::{Instant, sleep, timeout_at},
 };
 
-const EVENTS: &str = "/v1/events";
-const HOLD_OFFS: &str = "/v1/hold-offs";
 /// Jobs of one question.
 const PAGE: usize = 1000;
 /// How often a server is asked that tells nothing by itself.
@@ -27,23 +24,6 @@ const EVERY: Duration = Duration::from_secs(2);
 const ANEW: Duration = Duration::from_secs(10);
 /// From one try to reach it to the next.
 const AGAIN: Duration = Duration::from_secs(1);
-
-#[derive(Deserialize)]
-struct JobsChanged {
-    changed: Vec<Job>,
-}
-
-#[derive(Deserialize)]
-struct InstancesChanged {
-    changed: Vec<InstanceRow>,
-    gone: Vec<InstanceId>,
-    creating: Vec<InstanceRow>,
-}
-
-#[derive(Deserialize)]
-struct Jobs {
-    jobs: Vec<Job>,
-}
 
 /// Whoever listened has gone.
 struct Unheard;
@@ -55,7 +35,7 @@ async fn tell(to: &Sender<Event>, update: Update) -> Result<(), Unheard> {
 /// Tells of the pool until nobody listens.
 pub(super) async fn follow(client: &Client, to: Sender<Event>) {
     loop {
-        let ended = match client.events(EVENTS).await {
+        let ended = match client.events(routes::EVENTS).await {
             Ok(events) => live(client, events, &to).await,
             Err(error) if is_absent(&error) => asking(client, &to).await,
             Err(error) => Ok(error),
@@ -117,11 +97,11 @@ async fn asking(client: &Client, to: &Sender<Event>) -> Result<ClientError, Unhe
 /// All at once. Changes while it is read may be in one part of it and not in another.
 pub(super) async fn everything(client: &Client) -> Result<Everything, ClientError> {
     let jobs = async |states: &str| {
-        let path = format!("{}?state={states}&limit={PAGE}", crate::api::routes::JOBS);
-        client.get::<Jobs>(&path).await.map(|page| page.jobs)
+        let path = format!("{}?state={states}&limit={PAGE}", routes::JOBS);
+        client.get::<JobPage>(&path).await.map(|page| page.jobs)
     };
     let hold_offs = async {
-        match client.get::<Vec<HoldOff>>(HOLD_OFFS).await {
+        match client.get::<Vec<HoldOff>>(routes::HOLD_OFFS).await {
             Err(error) if is_absent(&error) => Ok(None),
             answer => answer.map(Some),
         }

@@ -1,7 +1,7 @@
 //! What is shown of the pool. Fields that an older server does not say are not there.
 
 use crate::{
-    api::{InstanceRow, JobRow, PoolStatus},
+    api::{HoldOff, InstanceRow, JobRow, PoolStatus, WORKER_STATES},
     commands::{
         harmless::harmless_line,
         print::{ago, command_line, duration},
@@ -9,44 +9,17 @@ use crate::{
     job::{JobState, Moment},
 };
 use pool_core::InstanceId;
-use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Jobs that are kept. There may be a million in the queue; who looks for one of them asks `poold jobs`.
 const MAX_JOBS: usize = 5000;
-
-/// A job, with why it waits.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Job {
-    #[serde(flatten)]
-    pub(super) row: JobRow,
-    #[serde(default)]
-    pub(super) waiting: Option<Waiting>,
-}
-
-/// Why a job waits.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Waiting {
-    pub(super) text: String,
-}
-
-/// For how long something is not asked of the provider.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct HoldOff {
-    pub(super) kind: String,
-    pub(super) covers: String,
-    #[serde(default)]
-    pub(super) until: Option<Moment>,
-    #[serde(default)]
-    pub(super) until_fewer_than: Option<u64>,
-}
 
 /// All at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Everything {
     pub(super) status: PoolStatus,
     pub(super) instances: Vec<InstanceRow>,
-    pub(super) jobs: Vec<Job>,
+    pub(super) jobs: Vec<JobRow>,
     /// None: the server does not say.
     pub(super) hold_offs: Option<Vec<HoldOff>>,
 }
@@ -84,7 +57,7 @@ pub(super) struct Pool {
     pub(super) instances: BTreeMap<InstanceId, InstanceRow>,
     pub(super) creating: Vec<InstanceRow>,
     /// By their numbers.
-    pub(super) jobs: BTreeMap<u64, Job>,
+    pub(super) jobs: BTreeMap<u64, JobRow>,
     pub(super) hold_offs: Option<Vec<HoldOff>>,
 }
 
@@ -97,12 +70,12 @@ impl Pool {
         self.change_jobs(all.jobs);
     }
 
-    pub(super) fn change_jobs(&mut self, changed: Vec<Job>) {
+    pub(super) fn change_jobs(&mut self, changed: Vec<JobRow>) {
         for job in changed {
-            if job.row.state.is_final() {
-                self.jobs.remove(&job.row.number);
+            if job.state.is_final() {
+                self.jobs.remove(&job.number);
             } else {
-                self.jobs.insert(job.row.number, job);
+                self.jobs.insert(job.number, job);
             }
         }
         if self.jobs.len() > MAX_JOBS {
@@ -184,19 +157,23 @@ impl Pool {
 }
 
 fn state_rank(state: &str) -> u8 {
-    let known = ["creating", "unknown", "booting", "idle", "running", "shutdown"];
-    known.iter().position(|known| *known == state).unwrap_or(known.len()).try_into().unwrap_or(u8::MAX)
+    WORKER_STATES
+        .iter()
+        .position(|known| *known == state)
+        .unwrap_or(WORKER_STATES.len())
+        .try_into()
+        .unwrap_or(u8::MAX)
 }
 
-fn job_key(job: &Job) -> JobKey {
-    let state = match job.row.state {
+fn job_key(job: &JobRow) -> JobKey {
+    let state = match job.state {
         JobState::Running => 0,
         JobState::Locked => 1,
         _ => 2,
     };
     // Those that run stand in the order in which they were submitted.
-    let priority = if state == 2 { job.row.priority } else { 0 };
-    JobKey { state, priority: std::cmp::Reverse(priority), number: job.row.number }
+    let priority = if state == 2 { job.priority } else { 0 };
+    JobKey { state, priority: std::cmp::Reverse(priority), number: job.number }
 }
 
 /// A column: its title, the width that it has to have, and the one that it needs.
@@ -240,9 +217,8 @@ pub(super) fn worker_cells(row: &InstanceRow, now: Moment) -> [String; 9] {
     ]
 }
 
-pub(super) fn job_cells(job: &Job, now: Moment) -> [String; 7] {
-    let row = &job.row;
-    let place = match (&row.instance, &job.waiting) {
+pub(super) fn job_cells(row: &JobRow, now: Moment) -> [String; 7] {
+    let place = match (&row.instance, &row.waiting) {
         (Some(instance), _) if row.state != JobState::Queued => instance.to_string(),
         (_, Some(waiting)) => waiting.text.clone(),
         // An older server says it of one job at a time.
@@ -269,7 +245,7 @@ fn hold_off_cells(hold_off: &HoldOff, now: Moment) -> [String; 3] {
         }
         (None, None) => "not known".to_owned(),
     };
-    [harmless_line(&hold_off.kind), harmless_line(&hold_off.covers), until]
+    [hold_off.kind.to_string(), harmless_line(&hold_off.covers), until]
 }
 
 /// Words that must all be in a row, whatever their case.

@@ -167,7 +167,7 @@ fn details_and_output_are_asked_for_and_shown_only_where_they_belong() {
     assert_eq!(output.window(10).collect::<Vec<_>>(), ["hello"]);
     assert_eq!(write(&mut state, "e"), [Ask::Output(job_id(7), OutputStream::Stderr, 0)]);
     let mut more = running(7, "i-3", &["make", "test"]);
-    more.row.stderr_size = 256 * 1024 + 5;
+    more.stderr_size = 256 * 1024 + 5;
     state.apply(Event::Update(Update::Jobs(vec![more])));
     assert_eq!(write(&mut state, "o"), [Ask::Output(job_id(7), OutputStream::Stdout, from)]);
     state.apply(Event::Update(Update::Jobs(vec![job(7, JobState::Complete, &["make", "test"])])));

@@ -56,7 +56,7 @@ async fn a_server_that_goes_and_comes_back_is_followed() {
     });
     let all = all.await;
     assert_eq!((all.instances.len(), all.status.instance_set.as_str()), (1, "test"));
-    assert!(all.jobs.iter().any(|job| job.row.number == 1));
+    assert!(all.jobs.iter().any(|job| job.number == 1));
     let link = |event| match event {
         Event::Update(Update::Link(link)) => Some(link),
         _ => None,

@@ -3,10 +3,10 @@
 use crate::commands::top::{
     event::{Ask, Event, Link, Update},
     state::State,
-    view::{Everything, HoldOff, Job, Waiting},
+    view::Everything,
 };
 use crate::{
-    api::{InstanceRow, JobRow, PoolStatus},
+    api::{HoldOff, HoldOffKind, InstanceRow, JobRow, PoolStatus, Reason},
     http::tests::fake::instance,
     job::{Job as QueuedJob, JobRequest, JobState, Moment, QueueTag, Record},
 };
@@ -30,26 +30,25 @@ pub(super) fn worker(id: &str, instance_type: &str, state: &str) -> InstanceRow 
     }
 }
 
-pub(super) fn job(number: u64, state: JobState, command: &[&str]) -> Job {
+pub(super) fn job(number: u64, state: JobState, command: &[&str]) -> JobRow {
     let mut record = Record::new(100);
     record.state = state;
     let request = Arc::new(JobRequest::new(command.iter().copied()));
     let id = QueueTag::parse("abcde").unwrap().job_id(number);
-    let row = JobRow::from(&QueuedJob { number, id, submitted: before(60 + number), request, record });
-    Job { row, waiting: None }
+    JobRow::from(&QueuedJob { number, id, submitted: before(60 + number), request, record })
 }
 
-pub(super) fn running(number: u64, instance: &str, command: &[&str]) -> Job {
+pub(super) fn running(number: u64, instance: &str, command: &[&str]) -> JobRow {
     let mut job = job(number, JobState::Running, command);
-    job.row.instance = Some(InstanceId::new(instance).unwrap());
-    job.row.started_at = Some(before(30));
-    job.row.stdout_size = 1024 * 1024;
+    job.instance = Some(InstanceId::new(instance).unwrap());
+    job.started_at = Some(before(30));
+    job.stdout_size = 1024 * 1024;
     job
 }
 
-pub(super) fn waiting(number: u64, why: &str, command: &[&str]) -> Job {
-    let waiting = Some(Waiting { text: why.to_owned() });
-    Job { waiting, ..job(number, JobState::Queued, command) }
+pub(super) fn waiting(number: u64, why: &str, command: &[&str]) -> JobRow {
+    let reason = Reason { reason: "quota".to_owned(), text: why.to_owned(), remedy: None };
+    JobRow { waiting: Some(reason), ..job(number, JobState::Queued, command) }
 }
 
 pub(super) fn status() -> PoolStatus {
@@ -73,14 +72,17 @@ pub(super) fn status() -> PoolStatus {
 
 pub(super) fn everything() -> Everything {
     let mut named = running(7, "i-3", &["make", "test"]);
-    named.row.name = Some("night\u{1b}[31mly".to_owned());
+    named.name = Some("night\u{1b}[31mly".to_owned());
     let mut creating = worker("x", "small", "creating");
     creating.id = None;
     let mut broken = worker("i-4", "large", "shutdown");
     broken.reason = Some("did not boot in time".to_owned());
-    let hold_off = |kind: &str, covers: &str, until, until_fewer_than| HoldOff {
-        kind: kind.to_owned(),
+    let hold_off = |kind, covers: &str, until, until_fewer_than| HoldOff {
+        kind,
         covers: covers.to_owned(),
+        types: Vec::new(),
+        operation: None,
+        placement: None,
         until,
         until_fewer_than,
     };
@@ -99,8 +101,8 @@ pub(super) fn everything() -> Everything {
             named,
         ],
         hold_offs: Some(vec![
-            hold_off("capacity", "type large in zone-a", Some(Moment(NOW.0 + 90_000)), None),
-            hold_off("quota", "vcpus of this account", None, Some(4)),
+            hold_off(HoldOffKind::Capacity, "type large in zone-a", Some(Moment(NOW.0 + 90_000)), None),
+            hold_off(HoldOffKind::Quota, "vcpus of this account", None, Some(4)),
         ]),
     }
 }
