@@ -6,6 +6,7 @@ use crate::{
     config::ApiConfig,
     http::{self, AuditLog, Carrier, Gate, Measured, NetworkListener, SocketError},
     job::Moment,
+    stopping::stopped,
 };
 use std::{
     net::SocketAddr,
@@ -88,10 +89,6 @@ impl Doors {
         measured: Measured,
         stopping: watch::Receiver<bool>,
     ) {
-        let stopped = |mut stopping: watch::Receiver<bool>| async move {
-            // An error is the end of the program.
-            drop(stopping.wait_for(|stop| *stop).await);
-        };
         let router = measured.around(http::router(service, Arc::new(self.gate), Arc::new(audit)));
         let socket = http::serve(
             router.clone(),

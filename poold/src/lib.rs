@@ -33,6 +33,7 @@ mod simulate;
 #[cfg(feature = "loopback")]
 mod simulation;
 mod state_dir;
+mod stopping;
 mod telemetry;
 mod token_commands;
 

@@ -13,6 +13,7 @@ use crate::{
     queue::{Queue, QueueError, SqliteQueue},
     say::say,
     state_dir,
+    stopping::stopped,
     telemetry::{TelemetryError, Traces},
 };
 use pool_core::{DriverContext, InstanceSetLock, SshConfig, SshConnector, WallClock};
@@ -143,10 +144,6 @@ pub(crate) async fn run(options: &ServeOptions) -> Result<(), ServeError> {
     // Ends with the dispatcher.
     tokio::spawn(handle.clone().record());
     let (stop, stopping) = watch::channel(false);
-    let stopped = |mut stopping: watch::Receiver<bool>| async move {
-        // An error is the end of this function.
-        drop(stopping.wait_for(|stop| *stop).await);
-    };
     let traces = traces.start();
     let mut server = tokio::spawn(doors.serve(Arc::new(handle), audit, measured, stopping.clone()));
     let mut dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));

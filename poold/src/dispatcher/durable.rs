@@ -8,7 +8,7 @@ use super::{
 use crate::{
     job::{JobState, Moment},
     queue::Change,
-    telemetry::{JobTrace, Left, Requeued},
+    telemetry::{JobTrace, Left, requeued_at},
 };
 use std::collections::BTreeMap;
 
@@ -82,6 +82,6 @@ impl Dispatcher {
             return job.submitted;
         }
         let history = self.queue.history(job.number).unwrap_or_default();
-        Requeued::at(&history).unwrap_or(job.submitted)
+        requeued_at(&history).unwrap_or(job.submitted)
     }
 }

@@ -1,6 +1,5 @@
 //! Errors as answers.
 
-use super::caller::Stranger;
 use crate::api::{ErrorCode, Problem, ServiceError};
 use axum::{
     Json,
@@ -22,11 +21,6 @@ impl Refusal {
     /// One whose status says more than its code.
     pub(super) fn with_status(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, error: ServiceError::new(code, message) }
-    }
-
-    /// It is not known who asks.
-    pub(super) fn unknown(stranger: Stranger) -> Self {
-        ServiceError::new(ErrorCode::Unauthorized, stranger.message()).into()
     }
 
     /// The request makes no sense.

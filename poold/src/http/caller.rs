@@ -35,21 +35,6 @@ pub(super) enum Stranger {
     WrongTooOften(Duration),
 }
 
-impl Stranger {
-    pub(super) fn message(self) -> &'static str {
-        match self {
-            Self::Silent => {
-                "this needs a token: send `Authorization: Bearer TOKEN`. `poold token create` makes one"
-            }
-            Self::WrongToken => {
-                "the token is wrong, has expired or was revoked: `poold token list` shows those that there are"
-            }
-            Self::WrongSession => "the log-in is over: log in again",
-            Self::WrongTooOften(_) => "too many wrong tokens",
-        }
-    }
-}
-
 /// Finds out who asks, refuses what no browser of ours would send, and bounds how often each may ask. What the caller may do
 /// is looked at where the address is known: by [`require`].
 pub(super) async fn identify(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
@@ -115,10 +100,17 @@ pub(super) async fn require(State(role): State<Role>, request: Request, next: Ne
 
 /// The answer to who is not known.
 pub(super) fn unknown(stranger: Option<Stranger>) -> Response {
-    match stranger.unwrap_or(Stranger::Silent) {
-        Stranger::WrongTooOften(wait) => too_many(wait),
-        stranger => Refusal::unknown(stranger).into_response(),
-    }
+    let message = match stranger.unwrap_or(Stranger::Silent) {
+        Stranger::Silent => {
+            "this needs a token: send `Authorization: Bearer TOKEN`. `poold token create` makes one"
+        }
+        Stranger::WrongToken => {
+            "the token is wrong, has expired or was revoked: `poold token list` shows those that there are"
+        }
+        Stranger::WrongSession => "the log-in is over: log in again",
+        Stranger::WrongTooOften(wait) => return too_many(wait),
+    };
+    Refusal::from(ServiceError::new(ErrorCode::Unauthorized, message)).into_response()
 }
 
 /// The answer to who asks too often.

@@ -21,6 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use utoipa::openapi::OpenApi;
@@ -97,16 +98,20 @@ fn described() -> (Router<Parts>, OpenApi) {
 }
 
 /// The description of the API, as JSON.
+#[cfg(test)]
 pub(super) fn description() -> String {
-    let (_, api) = described();
+    as_json(&described().1)
+}
+
+fn as_json(api: &OpenApi) -> String {
     api.to_pretty_json().unwrap_or_else(|error| unreachable!("it has only text keys: {error}"))
 }
 
 /// The whole API. It does not know what carries it.
 pub(crate) fn router(service: Arc<dyn Service>, gate: Arc<Gate>, audit: Arc<AuditLog>) -> Router {
-    let (addresses, _) = described();
-    let description: Arc<str> = description().into();
-    let openapi = get(move || async move { ([(CONTENT_TYPE, "application/json")], description.to_string()) });
+    let (addresses, api) = described();
+    let description = Bytes::from(as_json(&api));
+    let openapi = get(move || async move { ([(CONTENT_TYPE, "application/json")], description) });
     addresses
         .route(routes::OPENAPI, openapi)
         .fallback(no_such_address)

@@ -4,6 +4,7 @@ use super::{
     carrier::{Accepted, Carrier, Peer},
     measured::Measured,
 };
+use crate::stopping::stopped;
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -75,7 +76,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(accepted: Accepted, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn connection(accepted: Accepted, peer: Peer, router: Router, stopping: watch::Receiver<bool>) {
     let stream = match accepted.open().await {
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, ?peer, "a connection did not begin"),
@@ -90,11 +91,9 @@ async fn connection(accepted: Accepted, peer: Peer, router: Router, mut stopping
         .header_read_timeout(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), answer);
     let mut served = pin!(served);
-    // An error is the end of the server, too. What it returns holds a lock.
-    let stopped = async { drop(stopping.wait_for(|stop| *stop).await) };
     let ended = tokio::select! {
         ended = &mut served => ended,
-        () = stopped => {
+        () = stopped(stopping) => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -7,6 +7,7 @@ use crate::{
     dispatcher::{DispatchError, Handle, OutputStore, PassReport},
     queue::SqliteQueue,
     say::with_causes,
+    stopping::stopped,
 };
 use driver_loopback::sim::SimCloud;
 use pool_core::{InstanceSetLock, Pool, RunnerSource, WallClock};
@@ -86,12 +87,8 @@ impl Program {
         let Assembled { pool, mut dispatcher, handle, questions, registry: _ } =
             assemble(parts).map_err(|error| failed(&error))?;
         dispatcher.watch(Box::new(watch_passes));
-        let (stop, mut stopping) = watch::channel(false);
-        let stopped = async move {
-            // An error is the end of the program.
-            drop(stopping.wait_for(|stop| *stop).await);
-        };
-        let dispatching = tokio::spawn(dispatcher.run(questions, stopped));
+        let (stop, stopping) = watch::channel(false);
+        let dispatching = tokio::spawn(dispatcher.run(questions, stopped(stopping)));
         Ok(Self { pool, handle, dispatching, stop, _lock: lock })
     }
 

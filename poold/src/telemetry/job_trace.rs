@@ -6,19 +6,15 @@ use super::{
 };
 use crate::job::{Finish, HistoryEntry, JobRequest, JobState, Moment, OutputKept, Record};
 
-/// When a job was queued for its present run.
-pub(crate) struct Requeued;
-
-impl Requeued {
-    /// The last return into the queue that the history tells of; none: it was never given to a worker before.
-    pub(crate) fn at(history: &[HistoryEntry]) -> Option<Moment> {
-        let with_worker = |entry: &HistoryEntry| matches!(entry.state, JobState::Locked | JobState::Running);
-        let mut returns = history.windows(2).rev().filter_map(|pair| match pair {
-            [before, after] if with_worker(before) && after.state == JobState::Queued => Some(after.at),
-            _ => None,
-        });
-        returns.next()
-    }
+/// When a job was queued for its present run: the last return into the queue that the history tells of. None: it was never given
+/// to a worker before.
+pub(crate) fn requeued_at(history: &[HistoryEntry]) -> Option<Moment> {
+    let with_worker = |entry: &HistoryEntry| matches!(entry.state, JobState::Locked | JobState::Running);
+    let mut returns = history.windows(2).rev().filter_map(|pair| match pair {
+        [before, after] if with_worker(before) && after.state == JobState::Queued => Some(after.at),
+        _ => None,
+    });
+    returns.next()
 }
 
 /// How a run left its worker.
@@ -163,14 +159,10 @@ mod tests {
     #[test]
     fn a_job_was_queued_last_when_it_last_left_a_worker() {
         use JobState::{Locked, Queued, Running};
-        assert_eq!(
-            Requeued::at(&[entry(1, Queued), entry(2, Locked)]),
-            None,
-            "another priority is no return"
-        );
+        assert_eq!(requeued_at(&[entry(1, Queued), entry(2, Locked)]), None, "another priority is no return");
         let history =
             [entry(2, Locked), entry(3, Running), entry(4, Queued), entry(5, Queued), entry(6, Locked)];
-        assert_eq!(Requeued::at(&history), Some(Moment(4)));
+        assert_eq!(requeued_at(&history), Some(Moment(4)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod span;
 mod tracer;
 mod traces;
 
-pub(crate) use job_trace::{JobTrace, Left, Requeued};
+pub(crate) use job_trace::{JobTrace, Left, requeued_at};
 #[cfg(feature = "otel")]
 pub(crate) use post::endpoint_problem;
 pub(crate) use tracer::Tracer;
