@@ -1,13 +1,14 @@
 //! A service that keeps jobs in memory; the test says how they end.
 
 use crate::{
+    access::{self, Role},
     api::{
         ErrorCode, EventKind, EventMessage, EventStream, Explanation, HoldOff, HoldOffKind, InstanceAction,
         InstanceRow, JobDetail, JobPage, JobQuery, JobRow, OutputPiece, OutputRead, PoolStatus, Series,
         Service, ServiceError, Submission, Submitted, TypeRow,
     },
     config::ApiConfig,
-    http::{self, AuditLog, Carrier, Gate},
+    http::{self, AuditLog, Carrier, Gate, NetworkListener},
     job::{Finish, HistoryEntry, Job, JobKey, JobRequest, JobState, Moment, OutputKept, QueueTag, Record},
 };
 use async_trait::async_trait;
@@ -180,8 +181,25 @@ fn serve(fake: &Arc<Fake>, dir: &Path) -> (oneshot::Sender<()>, JoinHandle<()>) 
     (stop, tokio::spawn(http::serve(router, carrier, MAX_CONNECTIONS, measured(), stopped)))
 }
 
+/// Makes a token in a state directory.
+pub(crate) fn token(dir: &Path, name: &str, role: Role, expires: Option<Moment>) -> String {
+    let create = |entries: &mut Vec<_>| access::create(entries, name, role, Moment::now(), expires);
+    access::change(dir, create).unwrap().reveal().to_owned()
+}
+
+/// A router that is asked over TCP. It ends with what is returned.
+pub(crate) fn on_network(
+    router: axum::Router,
+    listener: NetworkListener,
+    max_connections: usize,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let (carrier, stopped) = (Carrier::Network(listener), async { drop(stopped.await) });
+    (stop, tokio::spawn(http::serve(router, carrier, max_connections, measured(), stopped)))
+}
+
 /// Counts nowhere.
-pub(crate) fn measured() -> http::Measured {
+fn measured() -> http::Measured {
     http::Measured::new(&Registry::new(), "test").unwrap()
 }
 

@@ -2,10 +2,9 @@
 
 use super::fake::{self, Fake};
 use crate::{
-    access::{self, Role},
+    access::Role,
     config::{ApiConfig, Listening},
-    http::{self, Carrier, NetworkListener},
-    job::Moment,
+    http::{self, NetworkListener},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -33,21 +32,12 @@ struct Network {
 
 impl Network {
     async fn serve(dir: TempDir, tls: Option<(PathBuf, PathBuf)>) -> Self {
-        let create = |entries: &mut Vec<_>| access::create(entries, "one", Role::Admin, Moment::now(), None);
-        let token = access::change(dir.path(), create).unwrap().reveal().to_owned();
+        let token = fake::token(dir.path(), "one", Role::Admin, None);
         let listening = Listening { address: "127.0.0.1:0".parse().unwrap(), tls };
         let listener = NetworkListener::bind(&listening).await.unwrap();
         let address = listener.address().unwrap();
         let router = fake::router(&Fake::new(), dir.path(), &ApiConfig::default());
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(http::serve(
-            router,
-            Carrier::Network(listener),
-            MAX_CONNECTIONS,
-            fake::measured(),
-            stopped,
-        ));
+        let (stop, task) = fake::on_network(router, listener, MAX_CONNECTIONS);
         Self { dir, address, token, _stop: stop, _task: task }
     }
 

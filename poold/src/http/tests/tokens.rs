@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use serde_json::Value;
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -34,7 +34,7 @@ impl Asking {
     }
 
     fn token(&self, name: &str, role: Role, expires: Option<Moment>) -> String {
-        token(self.dir.path(), name, role, expires)
+        fake::token(self.dir.path(), name, role, expires)
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
@@ -61,11 +61,6 @@ impl Asking {
         let text = std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
-}
-
-fn token(dir: &Path, name: &str, role: Role, expires: Option<Moment>) -> String {
-    let create = |entries: &mut Vec<_>| access::create(entries, name, role, Moment::now(), expires);
-    access::change(dir, create).unwrap().reveal().to_owned()
 }
 
 fn bearer(token: &str) -> String {

@@ -4,7 +4,7 @@ use super::{
     browser::{Browser, with_browser},
     site::Site,
 };
-use crate::job::{Finish, JobState};
+use crate::job::Finish;
 use pool_core::OutputStream;
 use serde_json::json;
 
@@ -17,12 +17,7 @@ const TAKEN: &str = "navigator.locks.query().then(({ held, pending }) => held.le
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_is_held_only_while_something_is_followed() {
-    let site = Site::new().await;
-    site.job("served by the site itself", JobState::Complete).await;
-    let running = [site.job("one", JobState::Queued).await, site.job("other", JobState::Queued).await];
-    for job in running {
-        site.fake.begin(job);
-    }
+    let (site, running) = Site::with_two_running().await;
     with_browser(&site.origin, &["/v1/session - Failed to load resource"], async |browser| {
         site.log_in(browser).await;
         none_is_held_after_the_end(browser, &site, running[0]).await;

@@ -4,7 +4,7 @@ use super::{
     browser::{Browser, with_browser},
     site::Site,
 };
-use crate::job::{Finish, JobState};
+use crate::job::Finish;
 use serde_json::{Value, json};
 
 /// Keeps answers back whose address is `window.slow`, until `window.late` are called.
@@ -18,12 +18,7 @@ const SLOW: &str = "const quick = window.fetch;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_answer_does_not_undo_a_newer_one() {
-    let site = Site::new().await;
-    site.job("served by the site itself", JobState::Complete).await;
-    let running = [site.job("one", JobState::Queued).await, site.job("other", JobState::Queued).await];
-    for job in running {
-        site.fake.begin(job);
-    }
+    let (site, running) = Site::with_two_running().await;
     with_browser(&site.origin, &["/v1/session - Failed to load resource"], async |browser| {
         site.log_in(browser).await;
         browser.run(SLOW).await;

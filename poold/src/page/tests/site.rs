@@ -2,11 +2,11 @@
 
 use super::browser::Browser;
 use crate::{
-    access::{self, Role},
+    access::Role,
     api::{InstanceAction, JobRow, Service as _, Submission},
     config::{ApiConfig, Listening},
     http::{
-        self, Carrier, NetworkListener,
+        NetworkListener,
         tests::fake::{self, Fake, instance},
     },
     job::{JobRequest, JobState, Moment},
@@ -65,21 +65,23 @@ impl Site {
         let reachable = Arc::new(AtomicBool::new(true));
         let inner = fake::router(&fake, dir.path(), &ApiConfig::default());
         let router = contract(inner, &events, &connected, &reachable);
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(http::serve(
-            router,
-            Carrier::Network(listener),
-            MAX_CONNECTIONS,
-            fake::measured(),
-            stopped,
-        ));
+        let (stop, task) = fake::on_network(router, listener, MAX_CONNECTIONS);
         Self { origin, fake, dir, events, connected, reachable, _stop: stop, _task: task }
     }
 
+    /// With two jobs that run. The first job of all is the site's own.
+    pub(super) async fn with_two_running() -> (Self, [u64; 2]) {
+        let site = Self::new().await;
+        site.job("served by the site itself", JobState::Complete).await;
+        let running = [site.job("one", JobState::Queued).await, site.job("other", JobState::Queued).await];
+        for job in running {
+            site.fake.begin(job);
+        }
+        (site, running)
+    }
+
     pub(super) fn token(&self, name: &str, role: Role) -> String {
-        let create = |entries: &mut Vec<_>| access::create(entries, name, role, Moment::now(), None);
-        access::change(self.dir.path(), create).unwrap().reveal().to_owned()
+        fake::token(self.dir.path(), name, role, None)
     }
 
     /// Opens the page and logs in as who may do everything.
